@@ -1,0 +1,40 @@
+"""diffbench: numerical accuracy benchmarks of difference schemes against certified exact derivatives.
+
+A library of difference schemes is swept over epsilon values and test functions, compared with exact reference
+derivatives, analysed, and reported in tables and error plots. The public names, imported when first used:
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DiffbenchError": "errors",
+    "Function": "functions.function",
+    "OpaqueScheme": "schemes.scheme",
+    "Reference": "reference.exact",
+    "Results": "sweep.results",
+    "Spec": "sweep.spec",
+    "Stencil": "schemes.stencil",
+    "exact_derivative": "reference.exact",
+    "load": "sweep.store",
+    "parse_formula": "functions.grammar",
+    "plot": "report.plots",
+    "richardson": "schemes.stencil",
+    "run": "sweep.run",
+    "summarize": "analysis.summary",
+    "write_report": "report.folder",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'diffbench' has no attribute {name!r}")
+    return getattr(import_module(f"diffbench.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

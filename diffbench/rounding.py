@@ -1,0 +1,171 @@
+"""Exact numbers and their one rounding, to nearest even, into a floating-point dtype.
+
+Every point, epsilon, weight and constant of a sweep is an exact rational first and becomes a
+floating-point number here, so that no other rounding stands between the specification and the sweep.
+"""
+
+import math
+import re
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+
+from diffbench.errors import InputError
+
+FloatArray = npt.NDArray[np.floating]
+
+DTYPES = ("float16", "float32", "float64")
+"""Names of the dtypes that a sweep can run in."""
+
+MAX_DIGITS = 1000
+MAX_EXPONENT = 5000
+
+_NUMBER = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+)\^([+-]?\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?)", re.ASCII)
+
+
+def exact_number(value: object, name: str = "number") -> Fraction:
+    """Return the exact rational that a text, integer, fraction or float stands for.
+
+    Parameters
+    ----------
+    value : str, int, Fraction or float
+        Text may be a decimal (``"1e-3"``), a rational (``"1/3"``) or a power (``"2^-52"``); a float means
+        its binary value.
+    name : str
+        How the error message calls the argument.
+
+    Raises
+    ------
+    InputError
+        If it is no finite number, or longer than the bounds allow.
+
+    Examples
+    --------
+    >>> exact_number("0.1")
+    Fraction(1, 10)
+    """
+    if isinstance(value, str):
+        return _parse_number(value, name)
+    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
+        return Fraction(value)
+    if isinstance(value, (float, np.floating)) and np.isfinite(value):
+        return Fraction(*value.as_integer_ratio())
+    raise InputError(f"{name}: {value!r} is not a finite number")
+
+
+def _parse_number(text: str, name: str) -> Fraction:
+    stripped = text.strip()
+    match = _NUMBER.fullmatch(stripped) if len(stripped) <= MAX_DIGITS else None
+    if match is None:
+        raise InputError(
+            f"{name}: {text[:60]!r} is not a decimal, rational (1/3) or power (2^-52) of at most {MAX_DIGITS} digits"
+        )
+    sign, numerator, denominator, base, power, decimal, exponent = match.groups()
+    if abs(int(power or exponent or 0)) > MAX_EXPONENT:
+        raise InputError(f"{name}: {text[:60]!r} has an exponent beyond ±{MAX_EXPONENT}")
+    if numerator is not None:
+        if int(denominator) == 0:
+            raise InputError(f"{name}: {text[:60]!r} divides by 0")
+        magnitude = Fraction(int(numerator), int(denominator))
+    elif base is not None:
+        if int(base) == 0 or abs(int(power)) * len(base) > MAX_EXPONENT:
+            raise InputError(f"{name}: {text[:60]!r} is 0 or longer than {MAX_EXPONENT} digits")
+        magnitude = Fraction(int(base)) ** int(power)
+    else:
+        magnitude = Fraction(decimal) * Fraction(10) ** int(exponent or 0)
+    return -magnitude if sign == "-" else magnitude
+
+
+def check_dtype(name: str) -> str:
+    """Return the name of a supported dtype, or refuse it."""
+    if name not in DTYPES:
+        raise InputError(f"dtype: {name!r} is not one of {', '.join(DTYPES)}")
+    return name
+
+
+def unit_roundoff(dtype: str) -> float:
+    """Return u = 2**-p, half the distance from 1 to the next number, for a precision of p bits."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def round_to(value: Fraction, dtype: str) -> float:
+    """Round an exact rational once, to nearest even, into a dtype of at most 64 bits.
+
+    The result is a Python float that has the value exactly; beyond the range it is infinite.
+
+    Examples
+    --------
+    >>> round_to(Fraction(1, 10), "float32")
+    0.10000000149011612
+    """
+    info = np.finfo(dtype)
+    precision, lowest = info.nmant + 1, int(info.minexp) - info.nmant
+    if value == 0:
+        return 0.0
+    numerator, denominator = abs(value.numerator), value.denominator
+    magnitude = numerator.bit_length() - denominator.bit_length()
+    # 2**(magnitude-1) < |value| < 2**(magnitude+1): one step down at the most gives `precision` bits.
+    exponent = max(magnitude - precision, lowest)
+    if _divide(numerator, denominator, exponent) >> precision:
+        exponent += 1
+    try:
+        rounded = math.ldexp(_divide(numerator, denominator, exponent), exponent)
+    except OverflowError:
+        rounded = math.inf
+    if rounded > float(info.max):
+        rounded = math.inf
+    return -rounded if value < 0 else rounded
+
+
+def exact_mpf(value: Any) -> Fraction:
+    """Return the rational that an mpmath number, or a constant at its context's precision, is."""
+    sign, mantissa, exponent, _ = (+value)._mpf_
+    magnitude = int(mantissa) << exponent if exponent >= 0 else Fraction(int(mantissa), 1 << -exponent)
+    return Fraction(-magnitude if sign else magnitude)
+
+
+def real_power(base: int, exponent: Fraction) -> Fraction:
+    """Return base**exponent, exact where it is rational by inspection and else to 400 bits.
+
+    Independent of the platform's pow, so that every machine has the same epsilons.
+    """
+    if exponent.denominator == 1:
+        return Fraction(base) ** int(exponent)
+    context = mpmath.MPContext()
+    context.prec = 400
+    return exact_mpf(context.mpf(base) ** (context.mpf(exponent.numerator) / exponent.denominator))
+
+
+def _divide(numerator: int, denominator: int, exponent: int) -> int:
+    """Return numerator / denominator / 2**exponent, rounded to the nearest even integer."""
+    if exponent >= 0:
+        denominator <<= exponent
+    else:
+        numerator <<= -exponent
+    quotient, remainder = divmod(numerator, denominator)
+    return quotient + (2 * remainder > denominator or (2 * remainder == denominator and quotient & 1))
+
+
+def round_array(values: list[Fraction] | tuple[Fraction, ...], dtype: str) -> FloatArray:
+    """Round exact rationals once into an array of the dtype."""
+    with np.errstate(over="ignore"):
+        return np.array([round_to(value, dtype) for value in values], dtype=np.float64).astype(dtype)
+
+
+def exact_text(value: Fraction) -> str:
+    """Return a text that :func:`exact_number` reads back to the same rational; a decimal where one is short."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest != 1 or value.denominator > 10**40:
+        return str(value)
+    digits = 0
+    while 10**digits % value.denominator:
+        digits += 1
+    whole, part = divmod(abs(value.numerator) * 10**digits // value.denominator, 10**digits)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{part:0{digits}d}" if digits else f"{sign}{whole}"
