@@ -1,0 +1,285 @@
+"""Parse tree to numpy code in a given dtype, operations in the order in which they are written.
+
+This is the function that is measured. Constants are rounded once into the working dtype and kept as arrays
+of one element, because numpy's scalars take other code paths than its arrays; nothing is folded or rewritten.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+
+from diffbench.errors import InputError, UnsupportedError
+from diffbench.functions.grammar import (
+    COMPARISONS,
+    Binary,
+    Call,
+    Formula,
+    Name,
+    Negative,
+    Node,
+    Number,
+    rational_value,
+    walk,
+)
+from diffbench.rounding import exact_mpf, round_to
+
+Array = npt.NDArray[Any]
+Evaluator = Callable[[Array], Array]
+
+_CONTEXT = mpmath.MPContext()
+_CONTEXT.prec = 400
+
+
+@dataclass(frozen=True)
+class NumpyFunction:
+    """How numpy or SciPy computes one function of the grammar.
+
+    Attributes
+    ----------
+    evaluate : callable
+        Takes arrays, returns an array.
+    accepts_complex : bool
+        Whether it continues analytically to complex arguments.
+    """
+
+    evaluate: Callable[..., Array]
+    accepts_complex: bool = True
+
+
+def compile_formula(formula: Formula, dtype: str) -> Evaluator:
+    """Return numpy code for a formula, as it is written.
+
+    Parameters
+    ----------
+    formula : Formula
+        What to compute.
+    dtype : str
+        A real dtype, or ``"complex64"`` or ``"complex128"`` for the continuation that complex steps need.
+
+    Returns
+    -------
+    callable
+        Takes an array of the dtype, of at least one dimension, and returns an array of its shape.
+
+    Raises
+    ------
+    UnsupportedError
+        If there is no implementation for the dtype.
+    """
+    is_complex = np.dtype(dtype).kind == "c"
+    if is_complex:
+        _check_complex(formula)
+    real_dtype = str(np.empty(0, dtype).real.dtype)
+    evaluate = _compile(formula.tree, real_dtype, is_complex=is_complex)
+
+    def function(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            value = evaluate(x)
+        if value.shape == x.shape:
+            return value
+        return np.broadcast_to(value, x.shape).astype(np.result_type(value, x))
+
+    return function
+
+
+def _check_complex(formula: Formula) -> None:
+    for node in walk(formula.tree):
+        if isinstance(node, Call) and node.name not in {"Rational"} and not _functions()[node.name].accepts_complex:
+            raise UnsupportedError(f"needs complex values, which {node.name} does not take")
+        if isinstance(node, Binary) and node.operator in COMPARISONS:
+            raise UnsupportedError("needs complex values, which comparisons do not take")
+
+
+def _compile(node: Node, dtype: str, *, is_complex: bool) -> Evaluator:
+    match node:
+        case Number(value):
+            return _constant(value, dtype)
+        case Name("True" | "False" as name):
+            truth = np.array([name == "True"])
+            return lambda _: truth
+        case Name(name):
+            value = named_constant(name)
+            return (lambda x: x) if value is None else _constant(value, dtype)
+        case Call("Rational"):
+            return _constant(_known_rational(node), dtype)
+        case Negative(operand):
+            inner = _compile(operand, dtype, is_complex=is_complex)
+            return lambda x: np.negative(inner(x))
+        case Binary(operator, left, right):
+            return _binary(operator, left, right, dtype, is_complex=is_complex)
+        case Call(name, arguments):
+            function = _functions()[name].evaluate
+            parts = [_compile(argument, dtype, is_complex=is_complex) for argument in arguments]
+            return lambda x: function(*(part(x) for part in parts))
+
+
+def _known_rational(node: Node) -> Fraction:
+    value = rational_value(node)
+    if value is None:
+        raise InputError("Rational takes numbers only")
+    return value
+
+
+def _constant(value: Fraction, dtype: str) -> Evaluator:
+    rounded = np.array([round_to(value, dtype)], dtype=dtype)
+    return lambda _: rounded
+
+
+def _binary(operator: str, left: Node, right: Node, dtype: str, *, is_complex: bool) -> Evaluator:
+    first = _compile(left, dtype, is_complex=is_complex)
+    if operator == "**" and rational_value(right) == 2:
+        # The square is what pow(x, 2) rounds to, in every libm and in numpy's own `**`.
+        return lambda x: np.square(first(x))
+    second = _compile(right, dtype, is_complex=is_complex)
+    combine = _UFUNCS[operator]
+    return lambda x: combine(first(x), second(x))
+
+
+_UFUNCS: Mapping[str, Callable[..., Array]] = MappingProxyType(
+    {
+        "+": np.add,
+        "-": np.subtract,
+        "*": np.multiply,
+        "/": np.divide,
+        "**": np.power,
+        "<": np.less,
+        "<=": np.less_equal,
+        ">": np.greater,
+        ">=": np.greater_equal,
+        "==": np.equal,
+        "!=": np.not_equal,
+    }
+)
+
+
+@cache
+def named_constant(name: str) -> Fraction | None:
+    """Return a constant of the grammar to 400 bits, or None if the name is a variable."""
+    attribute = {"pi": "pi", "E": "e", "EulerGamma": "euler", "Catalan": "catalan", "GoldenRatio": "phi"}.get(name)
+    if attribute is None:
+        return None
+    return exact_mpf(getattr(_CONTEXT, attribute))
+
+
+@cache
+def _functions() -> Mapping[str, NumpyFunction]:
+    """Return the implementations; SciPy is imported here, for those who get as far as evaluating."""
+    from scipy import special
+
+    def reciprocal(function: Callable[..., Array]) -> NumpyFunction:
+        return NumpyFunction(lambda x: np.divide(_one(x), function(x)))
+
+    def of_reciprocal(function: Callable[..., Array]) -> NumpyFunction:
+        return NumpyFunction(lambda x: function(np.divide(_one(x), x)))
+
+    same = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+    arcs = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+    table = {name: NumpyFunction(getattr(np, name)) for name in same}
+    table |= {f"a{name}": NumpyFunction(getattr(np, f"arc{name}")) for name in arcs}
+    table |= {
+        "log": NumpyFunction(lambda x, base=None: np.log(x) if base is None else np.divide(np.log(x), np.log(base))),
+        "cbrt": NumpyFunction(_cube_root, accepts_complex=False),
+        "cot": reciprocal(np.tan),
+        "sec": reciprocal(np.cos),
+        "csc": reciprocal(np.sin),
+        "coth": reciprocal(np.tanh),
+        "sech": reciprocal(np.cosh),
+        "csch": reciprocal(np.sinh),
+        "acot": of_reciprocal(np.arctan),
+        "asec": of_reciprocal(np.arccos),
+        "acsc": of_reciprocal(np.arcsin),
+        "acoth": of_reciprocal(np.arctanh),
+        "asech": of_reciprocal(np.arccosh),
+        "acsch": of_reciprocal(np.arcsinh),
+        "sinc": NumpyFunction(_sinc),
+        "Abs": NumpyFunction(np.abs, accepts_complex=False),
+        "sign": NumpyFunction(np.sign, accepts_complex=False),
+        "Heaviside": NumpyFunction(lambda x: np.heaviside(x, _one(x) / 2), accepts_complex=False),
+        "Max": NumpyFunction(lambda *parts: _fold(np.maximum, parts), accepts_complex=False),
+        "Min": NumpyFunction(lambda *parts: _fold(np.minimum, parts), accepts_complex=False),
+        "atan2": NumpyFunction(np.arctan2, accepts_complex=False),
+        "Piecewise": NumpyFunction(_piecewise, accepts_complex=False),
+    }
+    return MappingProxyType(table | _special_functions(special))
+
+
+def _special_functions(special: Any) -> dict[str, NumpyFunction]:
+    both = {
+        "gamma": special.gamma,
+        "digamma": special.digamma,
+        "erf": special.erf,
+        "erfc": special.erfc,
+        "erfi": special.erfi,
+        "besselj": special.jv,
+        "bessely": special.yv,
+        "besseli": special.iv,
+        "besselk": special.kv,
+        "Ei": special.expi,
+        "airyai": lambda x: special.airy(x)[0],
+        "airyaiprime": lambda x: special.airy(x)[1],
+        "airybi": lambda x: special.airy(x)[2],
+        "airybiprime": lambda x: special.airy(x)[3],
+        "Si": lambda x: special.sici(x)[0],
+        "Ci": lambda x: special.sici(x)[1],
+        "Shi": lambda x: special.shichi(x)[0],
+        "Chi": lambda x: special.shichi(x)[1],
+        "fresnels": lambda x: special.fresnel(x)[0],
+        "fresnelc": lambda x: special.fresnel(x)[1],
+        "factorial": lambda x: special.gamma(np.add(x, _one(x))),
+        "chebyshevt": special.eval_chebyt,
+        "chebyshevu": special.eval_chebyu,
+        "legendre": special.eval_legendre,
+    }
+    real = {
+        "loggamma": special.gammaln,
+        "polygamma": lambda order, x: special.polygamma(order.astype(int), x),
+        "expint": lambda order, x: special.expn(order.astype(int), x),
+        "hermite": lambda order, x: special.eval_hermite(order.astype(int), x),
+        "zeta": special.zeta,
+        "elliptic_k": special.ellipk,
+        "elliptic_e": special.ellipe,
+        "beta": special.beta,
+        "binomial": special.binom,
+        "LambertW": lambda x: _real_part(special.lambertw(x)),
+    }
+    table = {name: NumpyFunction(function) for name, function in both.items()}
+    return table | {name: NumpyFunction(function, accepts_complex=False) for name, function in real.items()}
+
+
+def _one(x: Array) -> Array:
+    return np.ones(1, dtype=x.dtype)
+
+
+def _fold(combine: Callable[..., Array], parts: tuple[Array, ...]) -> Array:
+    value = parts[0]
+    for part in parts[1:]:
+        value = combine(value, part)
+    return value
+
+
+def _cube_root(x: Array) -> Array:
+    """Return the principal cube root, which is not real for negative numbers."""
+    return np.where(x < 0, np.array([np.nan], dtype=x.dtype), np.cbrt(x))
+
+
+def _sinc(x: Array) -> Array:
+    return np.where(x == 0, _one(x), np.divide(np.sin(x), np.where(x == 0, _one(x), x)))
+
+
+def _piecewise(*parts: Array) -> Array:
+    values, conditions = parts[::2], parts[1::2]
+    result = np.array([np.nan], dtype=values[-1].dtype)
+    for value, condition in zip(reversed(values), reversed(conditions), strict=True):
+        result = np.where(condition, value, result)
+    return result
+
+
+def _real_part(value: Array) -> Array:
+    return np.where(value.imag == 0, value.real, np.nan).astype(value.real.dtype)

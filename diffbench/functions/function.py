@@ -1,0 +1,139 @@
+"""A function to measure on: formula, points, domain and where it comes from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diffbench.errors import InputError
+from diffbench.functions.compile import compile_formula
+from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
+from diffbench.functions.grammar import Formula, parse_formula
+from diffbench.rounding import exact_number
+
+Evaluate = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number printed in the literature, with which the program's own is compared.
+
+    Attributes
+    ----------
+    quantity : str
+        ``derivative``, ``estimate``, ``error`` or ``absolute_error``.
+    derivative : int
+        Which derivative.
+    point : str
+        Where, as exact text.
+    value : str
+        The digits as printed.
+    scheme, epsilon : str
+        For an estimate or error: of what.
+    source, note : str
+        Where it stands, and what is known about it.
+    misprint : bool
+        Whether the printed number is known to be wrong.
+    """
+
+    quantity: str
+    derivative: int
+    point: str
+    value: str
+    scheme: str = ""
+    epsilon: str = ""
+    source: str = ""
+    note: str = ""
+    misprint: bool = False
+
+
+@dataclass(frozen=True, init=False)
+class Function:
+    """A test function with the points at which its derivatives are measured.
+
+    Parameters
+    ----------
+    name : str
+        How tables and figures call it.
+    formula : str or Formula
+        What it computes, in the grammar of :func:`diffbench.parse_formula`.
+    points : sequence of str, int, Fraction or float
+        Text and fractions are exact; a float means its binary value.
+    domain : str or Domain, optional
+        Where it is defined and its schemes may evaluate it; by default the real line.
+    tags : sequence of str
+        Classes it belongs to.
+    source : str
+        Paper or book that it comes from.
+    evaluate : callable, optional
+        Your own implementation: takes an array, returns an array of its shape and dtype. The formula then says
+        what it ought to compute.
+    printed : sequence of Printed
+        Numbers from the literature.
+
+    Raises
+    ------
+    InputError
+        If the formula does not parse or a point lies outside the domain.
+
+    Examples
+    --------
+    >>> Function("square", "w**2", points=["3"]).formula.variable
+    'w'
+    """
+
+    name: str
+    formula: Formula
+    points: tuple[Fraction, ...]
+    domain: Domain
+    tags: tuple[str, ...]
+    source: str
+    evaluate: Evaluate | None
+    printed: tuple[Printed, ...]
+
+    def __init__(
+        self,
+        name: str,
+        formula: str | Formula,
+        points: Sequence[object],
+        *,
+        domain: str | Domain | None = None,
+        tags: Sequence[str] = (),
+        source: str = "",
+        evaluate: Evaluate | None = None,
+        printed: Sequence[Printed] = (),
+    ) -> None:
+        if not name or len(name) > 200 or not name.isprintable():
+            raise InputError(f"function: the name {name[:60]!r} is empty, too long or not printable")
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
+        region = domain if isinstance(domain, Domain) else REAL_LINE if domain is None else parse_domain(domain)
+        exact = tuple(exact_number(point, f"point of {name}") for point in _sequence(points, name))
+        outside = [str(point) for point, value in zip(points, exact, strict=True) if not region.interval_of(value)]
+        if outside:
+            raise InputError(f"point: {outside[0]} is outside the domain {region} of {name}")
+        values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed))
+        for field, value in zip(self.__dataclass_fields__, values, strict=True):
+            object.__setattr__(self, field, value)
+
+    def compile(self, dtype: str) -> Evaluate:
+        """Return the numpy code that is measured, in a real or complex dtype."""
+        return self.evaluate or compile_formula(self.formula, dtype)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.formula}"
+
+
+def _sequence(points: Sequence[object], name: str) -> Sequence[object]:
+    if isinstance(points, str) or not hasattr(points, "__len__"):
+        raise InputError(f"points: {points!r} of {name} is not a list of numbers")
+    if len(points) == 0:
+        raise InputError(f"points: {name} has none")
+    return points
+
+
+def is_array_of(value: object, shape: tuple[int, ...], dtype: str) -> bool:
+    """Return whether a function answered with an array of the shape and dtype asked for."""
+    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype == np.dtype(dtype)

@@ -1,0 +1,491 @@
+"""Text to parse tree: SymPy's spelling in a closed grammar, never evaluated as Python.
+
+The grammar, loosest binding first::
+
+    condition  = sum [("<" | "<=" | ">" | ">=" | "==" | "!=") sum] | "True" | "False"
+    sum        = product {("+" | "-") product}
+    product    = signed {("*" | "/") signed}
+    signed     = ("+" | "-") signed | power
+    power      = atom [("**" | "^") signed]
+    atom       = number | constant | variable | name "(" argument {"," argument} ")" | "(" sum ")"
+
+A minus sign binds looser than a power to its right, as in Python: ``-x**2`` is ``-(x**2)``.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+
+from diffbench.errors import FormulaError, InputError
+
+MAX_LENGTH = 10_000
+MAX_DEPTH = 60
+MAX_HEIGHT = 200
+MAX_DIGITS = 100
+MAX_EXPONENT = 400
+MAX_POWER = 10_000
+MAX_FACTORIAL = 1_000
+MAX_BITS = 20_000
+
+CONSTANTS = ("pi", "E", "EulerGamma", "Catalan", "GoldenRatio")
+
+ARITIES: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("exp", "expm1", "log1p", "sqrt", "cbrt", "Abs", "sign", "Heaviside"), (1, 1)),
+    **dict.fromkeys(("sin", "cos", "tan", "cot", "sec", "csc", "sinc"), (1, 1)),
+    **dict.fromkeys(("asin", "acos", "atan", "acot", "asec", "acsc"), (1, 1)),
+    **dict.fromkeys(("sinh", "cosh", "tanh", "coth", "sech", "csch"), (1, 1)),
+    **dict.fromkeys(("asinh", "acosh", "atanh", "acoth", "asech", "acsch"), (1, 1)),
+    **dict.fromkeys(("gamma", "loggamma", "digamma", "factorial", "erf", "erfc", "erfi"), (1, 1)),
+    **dict.fromkeys(("airyai", "airybi", "airyaiprime", "airybiprime"), (1, 1)),
+    **dict.fromkeys(("Ei", "Si", "Ci", "Shi", "Chi", "fresnels", "fresnelc", "LambertW"), (1, 1)),
+    **dict.fromkeys(("zeta", "elliptic_k", "elliptic_e"), (1, 1)),
+    **dict.fromkeys(("besselj", "bessely", "besseli", "besselk", "polygamma", "expint"), (2, 2)),
+    **dict.fromkeys(("chebyshevt", "chebyshevu", "legendre", "hermite"), (2, 2)),
+    **dict.fromkeys(("atan2", "beta", "binomial", "Rational"), (2, 2)),
+    "log": (1, 2),
+    "Max": (2, 20),
+    "Min": (2, 20),
+    "Piecewise": (1, 20),
+}
+"""Functions of the grammar and how many arguments each takes."""
+
+ALIASES = {
+    "ln": "log",
+    "abs": "Abs",
+    "fabs": "Abs",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "max": "Max",
+    "min": "Min",
+    "psi": "digamma",
+    "Gamma": "gamma",
+}
+
+INTEGER_FIRST = frozenset({"polygamma", "expint", "chebyshevt", "chebyshevu", "legendre", "hermite"})
+"""Functions whose first argument must be a whole number that is not negative."""
+
+RESERVED = frozenset({"I", "nan", "oo", "zoo", "inf", "True", "False", "None", *CONSTANTS, *ARITIES, *ALIASES})
+"""Names that no variable may have."""
+
+COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/^(),<>])"
+    r"|(?P<end>$)|(?P<wrong>.))",
+    re.ASCII | re.DOTALL,
+)
+_VARIABLE = re.compile(r"[A-Za-z][0-9]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal, exact."""
+
+    value: Fraction
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The variable, a constant, or True and False in a condition."""
+
+    name: str
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A minus sign before an operand."""
+
+    operand: "Node"
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two operands and one of ``+ - * / **`` or a comparison."""
+
+    operator: str
+    left: "Node"
+    right: "Node"
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the table and its arguments; those of Piecewise are pairs, flattened."""
+
+    name: str
+    arguments: tuple["Node", ...]
+    position: int = 0
+
+
+Node = Number | Name | Negative | Binary | Call
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A parsed formula of one variable.
+
+    Attributes
+    ----------
+    text : str
+        As it was given.
+    tree : Node
+        Its operations in the order in which they are written.
+    variable : str
+        The name of the variable; ``"x"`` where the formula is constant.
+    """
+
+    text: str
+    tree: Node
+    variable: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_formula(text: str, variable: str | None = None) -> Formula:
+    """Parse a formula of one variable.
+
+    Parameters
+    ----------
+    text : str
+        SymPy's spelling: ``sin(x)/x``, ``besselj(1, x)``, ``x**Rational(3, 2)``; ``^`` is ``**``.
+    variable : str, optional
+        The only variable allowed. By default the one that occurs: a letter with optional digits.
+
+    Raises
+    ------
+    FormulaError
+        If the text is no formula of the grammar or passes a bound; it knows the position.
+
+    Examples
+    --------
+    >>> parse_formula("1/w**2").variable
+    'w'
+    """
+    if not isinstance(text, str):
+        raise InputError(f"formula: {text!r} is not a text")
+    if len(text) > MAX_LENGTH:
+        raise FormulaError(f"formula longer than {MAX_LENGTH} characters", text, MAX_LENGTH)
+    if variable is not None and (variable in RESERVED or not variable.isascii() or not variable.isidentifier()):
+        raise InputError(f"variable: {variable[:40]!r} is reserved or not a name")
+    parser = _Parser(text, variable)
+    tree = parser.parse()
+    return Formula(text.strip(), tree, parser.variable or "x")
+
+
+def constants_only(node: Node) -> bool:
+    """Return whether no variable occurs in a tree."""
+    match node:
+        case Number():
+            return True
+        case Name(name):
+            return name in RESERVED
+        case _:
+            return all(constants_only(child) for child in children(node))
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the operands of a node, in the order in which they are written."""
+    match node:
+        case Negative(operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return (left, right)
+        case Call(_, arguments):
+            return arguments
+        case _:
+            return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and everything below it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    position: int
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    while True:
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            raise FormulaError("unreadable text", text, position)
+        kind = match.lastgroup
+        start = match.start(kind)
+        if kind == "wrong":
+            raise FormulaError(f"character {match[kind]!a} has no meaning in a formula", text, start)
+        yield _Token(kind, match[kind], start)
+        if kind == "end":
+            return
+        position = match.end()
+
+
+class _Parser:
+    """Recursive descent over the tokens of one formula."""
+
+    def __init__(self, text: str, variable: str | None) -> None:
+        self.text = text
+        self.variable = variable
+        self._tokens = _tokens(text)
+        self._token = next(self._tokens)
+        self._depth = 0
+        self._heights: dict[int, int] = {}
+
+    def parse(self) -> Node:
+        tree = self._sum()
+        if self._token.kind != "end":
+            raise self._unexpected("an operator is missing or the formula goes on")
+        return tree
+
+    def _error(self, message: str, position: int) -> FormulaError:
+        return FormulaError(message, self.text, position)
+
+    def _unexpected(self, message: str) -> FormulaError:
+        found = "the formula ends" if self._token.kind == "end" else f"found {self._token.text[:20]!r}"
+        return self._error(f"{message} ({found})", self._token.position)
+
+    def _advance(self) -> _Token:
+        token, self._token = self._token, next(self._tokens, self._token)
+        return token
+
+    def _accept(self, *operators: str) -> _Token | None:
+        if self._token.kind == "operator" and self._token.text in operators:
+            return self._advance()
+        return None
+
+    def _expect(self, operator: str) -> None:
+        if not self._accept(operator):
+            raise self._unexpected(f"expected {operator!r}")
+
+    def _descend(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(f"nested deeper than {MAX_DEPTH} levels", self._token.position)
+
+    def _grow(self, node: Node) -> Node:
+        """Keep the tree so flat that recursion over it is safe, however the formula was written."""
+        height = 1 + max(self._heights.get(id(child), 0) for child in children(node))
+        if height > MAX_HEIGHT:
+            raise self._error(f"more than {MAX_HEIGHT} operations on top of each other", node.position)
+        self._heights[id(node)] = height
+        return node
+
+    def _condition(self) -> Node:
+        if self._token.kind == "name" and self._token.text in {"True", "False"}:
+            token = self._advance()
+            return Name(token.text, token.position)
+        left = self._sum()
+        operator = self._accept(*COMPARISONS)
+        if operator is None:
+            raise self._unexpected("expected a comparison")
+        return self._grow(Binary(operator.text, left, self._sum(), operator.position))
+
+    def _sum(self) -> Node:
+        left = self._product()
+        while operator := self._accept("+", "-"):
+            left = self._binary(operator, left, self._product())
+        return left
+
+    def _product(self) -> Node:
+        left = self._signed()
+        while operator := self._accept("*", "/"):
+            left = self._binary(operator, left, self._signed())
+        return left
+
+    def _signed(self) -> Node:
+        if sign := self._accept("+", "-"):
+            self._descend()
+            operand = self._signed()
+            self._depth -= 1
+            return operand if sign.text == "+" else self._grow(Negative(operand, sign.position))
+        return self._power()
+
+    def _power(self) -> Node:
+        base = self._atom()
+        if operator := self._accept("**", "^"):
+            self._descend()
+            exponent = self._signed()
+            self._depth -= 1
+            return self._binary(operator, base, exponent)
+        return base
+
+    def _binary(self, token: _Token, left: Node, right: Node) -> Node:
+        node = Binary("**" if token.text == "^" else token.text, left, right, token.position)
+        if node.operator == "**":
+            self._check_power(node)
+        else:
+            self._check_bits(node)
+        return self._grow(node)
+
+    def _atom(self) -> Node:
+        token = self._token
+        if token.kind == "number":
+            return self._number()
+        if token.kind == "name":
+            return self._name()
+        if not self._accept("("):
+            raise self._unexpected("expected a number, a variable, a function or '('")
+        self._descend()
+        inner = self._sum()
+        self._expect(")")
+        self._depth -= 1
+        return inner
+
+    def _number(self) -> Node:
+        token = self._advance()
+        digits, _, exponent = token.text.lower().partition("e")
+        if len(digits) > MAX_DIGITS or len(exponent) > 6 or abs(int(exponent or 0)) > MAX_EXPONENT:
+            raise self._error(f"number of over {MAX_DIGITS} digits or beyond 1e±{MAX_EXPONENT}", token.position)
+        return Number(Fraction(token.text), token.position)
+
+    def _name(self) -> Node:
+        token = self._advance()
+        name = ALIASES.get(token.text, token.text)
+        if name in ARITIES:
+            return self._call(name, token)
+        if name in CONSTANTS:
+            return Name(name, token.position)
+        if name in RESERVED:
+            raise self._error(f"{token.text!r} has no meaning here", token.position)
+        if self._token.text == "(" and name != self.variable:
+            raise self._error(f"unknown function {token.text[:40]!r}{_nearest(token.text)}", token.position)
+        return self._variable(token)
+
+    def _variable(self, token: _Token) -> Node:
+        if self.variable is None:
+            if not _VARIABLE.fullmatch(token.text):
+                hint = _nearest(token.text) or "; a variable is a letter with optional digits"
+                raise self._error(f"unknown name {token.text[:40]!r}{hint}", token.position)
+            self.variable = token.text
+        if token.text != self.variable:
+            message = f"second variable {token.text[:40]!r} beside {self.variable!r}; formulas have one"
+            raise self._error(message, token.position)
+        return Name(token.text, token.position)
+
+    def _call(self, name: str, token: _Token) -> Node:
+        self._expect("(")
+        self._descend()
+        read = self._pair if name == "Piecewise" else self._argument
+        arguments = [*read()]
+        while self._accept(","):
+            arguments += read()
+        self._expect(")")
+        self._depth -= 1
+        call = Call(name, tuple(arguments), token.position)
+        self._check_call(call)
+        return self._grow(call)
+
+    def _argument(self) -> tuple[Node, ...]:
+        return (self._sum(),)
+
+    def _pair(self) -> tuple[Node, ...]:
+        self._expect("(")
+        self._descend()
+        value = self._sum()
+        self._expect(",")
+        condition = self._condition()
+        self._expect(")")
+        self._depth -= 1
+        return value, condition
+
+    def _check_call(self, call: Call) -> None:
+        count = len(call.arguments) // (2 if call.name == "Piecewise" else 1)
+        low, high = ARITIES[call.name]
+        if not low <= count <= high:
+            wanted = str(low) if low == high else f"{low} to {high}"
+            raise self._error(f"{call.name} takes {wanted} arguments, not {count}", call.position)
+        values = [rational_value(argument) for argument in call.arguments]
+        if call.name == "Rational" and (None in values or values[1] == 0):
+            raise self._error("Rational takes two numbers, the second not 0", call.position)
+        if call.name in INTEGER_FIRST and not _is_order(values[0]):
+            raise self._error(f"the first argument of {call.name} must be a whole number from 0 to 100", call.position)
+        if call.name in {"factorial", "gamma", "binomial"}:
+            large = [value for value in values if value is not None and abs(value) > MAX_FACTORIAL]
+            if large:
+                raise self._error(f"{call.name} of a number beyond ±{MAX_FACTORIAL}", call.position)
+
+    def _check_power(self, node: Binary) -> None:
+        exponent = rational_value(node.right)
+        if exponent is None:
+            return
+        if abs(exponent) > MAX_POWER:
+            raise self._error(f"exponent beyond ±{MAX_POWER}", node.position)
+        base = rational_value(node.left)
+        if base is not None and _bits(base) * max(1, abs(exponent)) > MAX_BITS:
+            raise self._error(f"constant of over {MAX_BITS} bits", node.position)
+        if base == 0 and exponent < 0:
+            raise self._error("constant divides by 0", node.position)
+
+    def _check_bits(self, node: Binary) -> None:
+        left, right = rational_value(node.left), rational_value(node.right)
+        if left is None or right is None:
+            return
+        if node.operator == "/" and right == 0:
+            raise self._error("constant divides by 0", node.position)
+        if _bits(left) + _bits(right) > MAX_BITS:
+            raise self._error(f"constant of over {MAX_BITS} bits", node.position)
+
+
+def rational_value(node: Node) -> Fraction | None:
+    """Return the exact value of a tree of numbers, or None where it has no or no small rational one."""
+    match node:
+        case Number(value):
+            return value
+        case Negative(operand):
+            inner = rational_value(operand)
+            return None if inner is None else -inner
+        case Binary(operator, left, right) if operator not in COMPARISONS:
+            return _combine(operator, rational_value(left), rational_value(right))
+        case Call("Rational", (left, right)):
+            return _combine("/", rational_value(left), rational_value(right))
+        case _:
+            return None
+
+
+def _combine(operator: str, left: Fraction | None, right: Fraction | None) -> Fraction | None:
+    if left is None or right is None:
+        return None
+    match operator:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "/":
+            return left / right if right else None
+    if right.denominator != 1 or (left == 0 and right < 0):
+        return None
+    return left ** int(right)
+
+
+def _bits(value: Fraction) -> int:
+    return value.numerator.bit_length() + value.denominator.bit_length()
+
+
+def _is_order(value: Fraction | None) -> bool:
+    return value is not None and value.denominator == 1 and 0 <= value <= 100
+
+
+def _nearest(name: str) -> str:
+    matches = get_close_matches(name[:40], [*ARITIES, *ALIASES, *CONSTANTS], n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
