@@ -1,0 +1,400 @@
+"""Schemes: what is measured, by name.
+
+A difference scheme offers nodes and a combination of the values at them, so that a sweep can evaluate f once on
+the nodes of all its schemes. An opaque scheme is called with f, x and ε and answers for itself.
+
+One rule makes every name, and parses it back::
+
+    forward-P  backward-P  central-P      a family and its order of accuracy
+    stencil(-1,0,2)                       the stencil of highest order on these offsets
+    richardson(B)  richardson-L(B)        B extrapolated, in a table of two or of L levels
+    complex-step  complex-step-45         no subtraction: along i, or along ±e^(iπ/4)
+
+followed by ``-dM`` for the derivative M where it is not the first.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import cache, cached_property
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import numpy.typing as npt
+
+from diffbench.errors import InputError
+from diffbench.rounding import real_power, round_to
+from diffbench.schemes.stencil import Stencil, combine, richardson
+
+Array = npt.NDArray[Any]
+Values = Mapping["Offset", Array]
+
+MAX_LEVELS = 6
+
+
+class Offset(NamedTuple):
+    """A node relative to x, in units of ε: x + (real + i·imaginary) ε."""
+
+    real: Fraction
+    imaginary: Fraction = Fraction(0)
+
+
+CENTRE = Offset(Fraction(0))
+UPWARDS = Offset(Fraction(0), Fraction(1))
+_ROOT_HALF = real_power(2, Fraction(-1, 2))
+DIAGONAL = (Offset(_ROOT_HALF, _ROOT_HALF), Offset(-_ROOT_HALF, -_ROOT_HALF))
+
+
+@dataclass(frozen=True)
+class DifferenceScheme(ABC):
+    """A scheme that combines the values of f at nodes x + kε.
+
+    Attributes
+    ----------
+    name : str
+        By the rule of this module, or your own.
+    derivative : int
+        Which derivative it estimates.
+    """
+
+    name: str
+    derivative: int
+
+    @property
+    @abstractmethod
+    def offsets(self) -> tuple[Offset, ...]:
+        """The nodes that are evaluated."""
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """Order of accuracy p."""
+
+    @property
+    @abstractmethod
+    def numbers(self) -> tuple[int, ...]:
+        """Whole numbers that the combination multiplies or divides by."""
+
+    @abstractmethod
+    def combine(self, values: Values, epsilon: Array) -> Array:
+        """Return the estimates from f at the offsets; all arrays of one dtype, shapes that broadcast."""
+
+    @property
+    def evaluations(self) -> int:
+        """How many values of f one estimate takes."""
+        return len(self.offsets)
+
+    @property
+    def needs_complex(self) -> bool:
+        """Whether f is evaluated off the real line."""
+        return any(offset.imaginary for offset in self.offsets)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether nearly equal values are subtracted, so that a small ε loses digits."""
+        return True
+
+    def unsupported_reason(self, dtype: str) -> str:
+        """Return why the scheme cannot run in a dtype, or nothing."""
+        large = max(map(abs, self.numbers), default=0)
+        return f"weight {large} is out of range of {dtype}" if np.isinf(round_to(Fraction(large), dtype)) else ""
+
+
+@final
+@dataclass(frozen=True)
+class StencilScheme(DifferenceScheme):
+    """A stencil, combined as design rule 5.5 says: pairs from the outermost to the centre."""
+
+    stencil: Stencil
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """One real node for each weight."""
+        return tuple(Offset(k) for k in self.stencil.offsets)
+
+    @property
+    def order(self) -> int:
+        """The stencil's order."""
+        return int(self.stencil.order)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numerators of the weights over their common denominator, and the denominator."""
+        return _numbers(self.stencil)
+
+    def combine(self, values: Values, epsilon: Array) -> Array:
+        """Sum the weighted values and divide by ε, m times."""
+        return _combine_stencil(self.stencil, values, epsilon, Fraction(1))
+
+
+@final
+@dataclass(frozen=True)
+class RichardsonScheme(DifferenceScheme):
+    """A stencil extrapolated in a table of L levels over the steps ε, rε, …, r^(L−1) ε.
+
+    Each entry is (r^p D(ε) − D(rε)) / (r^p − 1) of the two before it. The same nodes and weights as the
+    extrapolated stencil, but evaluated as an extrapolation, which rounds differently.
+    """
+
+    base: Stencil
+    levels: int = 2
+    ratio: int = 2
+
+    @cached_property
+    def tableau(self) -> tuple[Stencil, ...]:
+        """The base and its extrapolations, one more order term gone in each."""
+        stencils = [self.base]
+        for _ in range(self.levels - 1):
+            stencils.append(richardson(stencils[-1], self.ratio))
+        return tuple(stencils)
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """The base's nodes at every step."""
+        scales = [self.ratio**level for level in range(self.levels)]
+        return tuple(Offset(k) for k in sorted({scale * k for scale in scales for k in self.base.offsets}))
+
+    @property
+    def order(self) -> int:
+        """Order of the last entry of the table."""
+        return int(self.tableau[-1].order)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Those of the base, and r^p of every level."""
+        return (*_numbers(self.base), *(self.ratio ** int(stencil.order) for stencil in self.tableau[:-1]))
+
+    def combine(self, values: Values, epsilon: Array) -> Array:
+        """Fill the table column by column."""
+        column = [
+            _combine_stencil(self.base, values, _number(scale, epsilon) * epsilon, Fraction(scale))
+            for scale in (self.ratio**level for level in range(self.levels))
+        ]
+        for stencil in self.tableau[:-1]:
+            gain = self.ratio ** int(stencil.order)
+            column = [
+                (_number(gain, epsilon) * fine - coarse) / _number(gain - 1, epsilon)
+                for fine, coarse in zip(column, column[1:], strict=False)
+            ]
+        return column[0]
+
+
+@final
+@dataclass(frozen=True)
+class ComplexStepScheme(DifferenceScheme):
+    """Im f(x + iε)/ε for the first derivative, 2 (f(x) − Re f(x + iε))/ε² for the second.
+
+    References
+    ----------
+    W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998)
+    110-112; J. R. R. A. Martins, P. Sturdza, J. J. Alonso, The complex-step derivative approximation, ACM TOMS 29
+    (2003) 245-262.
+    """
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """One node above x, and x itself for the second derivative."""
+        return (UPWARDS,) if self.derivative == 1 else (CENTRE, UPWARDS)
+
+    @property
+    def order(self) -> int:
+        """Both have the error of order 2 of the even Taylor terms."""
+        return 2
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The 2 of the second derivative."""
+        return (2,)
+
+    @property
+    def cancels(self) -> bool:
+        """Only the second derivative subtracts."""
+        return self.derivative == 2
+
+    def combine(self, values: Values, epsilon: Array) -> Array:
+        """Take the imaginary part, or twice the difference of real parts."""
+        above = values[UPWARDS]
+        if self.derivative == 1:
+            return above.imag / epsilon
+        return _number(2, epsilon) * (values[CENTRE] - above.real) / epsilon / epsilon
+
+
+@final
+@dataclass(frozen=True)
+class DiagonalStepScheme(DifferenceScheme):
+    """Im (f(x + e^(iπ/4) ε) + f(x − e^(iπ/4) ε)) / ε², for the second derivative.
+
+    References
+    ----------
+    K.-L. Lai, J. L. Crassidis, Extensions of the first and second complex-step derivative approximations,
+    J. Comput. Appl. Math. 219 (2008) 276-293.
+    """
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """Two nodes on the diagonal through x."""
+        return DIAGONAL
+
+    @property
+    def order(self) -> int:
+        """Fourth: the first term left is −ε⁴ f⁽⁶⁾/360."""
+        return 4
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """None."""
+        return ()
+
+    def combine(self, values: Values, epsilon: Array) -> Array:
+        """Add the imaginary parts, in which f′ cancels."""
+        return (values[DIAGONAL[0]].imag + values[DIAGONAL[1]].imag) / epsilon / epsilon
+
+
+@final
+@dataclass(frozen=True)
+class OpaqueScheme:
+    """Anything that can be called for a derivative: another package, an automatic differentiator, your own.
+
+    Attributes
+    ----------
+    name : str
+        What tables call it.
+    call : callable
+        Takes f, x and ε, or f and x where `takes_epsilon` is false; f accepts scalars and arrays. Returns the
+        estimate, or the estimate and an estimate of its error.
+    derivative : int
+        Which derivative it estimates.
+    takes_epsilon : bool
+        Whether it is swept over ε or called once a point.
+    """
+
+    name: str
+    call: Callable[..., Any] = field(compare=False)
+    derivative: int = 1
+    takes_epsilon: bool = True
+
+    def unsupported_reason(self, dtype: str) -> str:
+        """Return nothing: only the call itself knows."""
+        del dtype
+        return ""
+
+
+Scheme = DifferenceScheme | OpaqueScheme
+
+FAMILIES = (
+    *(f"forward-{order}" for order in (1, 2, 3, 4, 6)),
+    *(f"backward-{order}" for order in (1, 2, 3, 4, 6)),
+    *(f"central-{order}" for order in (2, 4, 6, 8)),
+    "richardson(forward-1)",
+    "richardson-3(forward-1)",
+    "richardson(central-2)",
+    "richardson-3(central-2)",
+    "complex-step",
+    "complex-step-45",
+)
+"""The catalogue, for derivatives 1 to 4; complex steps exist for few of them."""
+
+_COMPLEX = {"complex-step": ComplexStepScheme, "complex-step-45": DiagonalStepScheme}
+_COMPLEX_DERIVATIVES = {"complex-step": (1, 2), "complex-step-45": (2,)}
+_SUFFIX = re.compile(r"(.+)-d(\d{1,3})", re.ASCII)
+_FAMILY = re.compile(r"(forward|backward|central)-(\d{1,3})", re.ASCII)
+_STENCIL = re.compile(r"stencil\(([-+0-9./, ]+)\)", re.ASCII)
+_RICHARDSON = re.compile(r"richardson(?:-(\d))?\((.+)\)", re.ASCII)
+
+
+def catalogue(derivative: int) -> tuple[DifferenceScheme, ...]:
+    """Return the schemes of the catalogue for a derivative."""
+    families = (name for name in FAMILIES if derivative in _COMPLEX_DERIVATIVES.get(name, (derivative,)))
+    return tuple(parse_scheme(name, derivative) for name in families)
+
+
+def split_derivative(name: str) -> tuple[str, int | None]:
+    """Split ``central-4-d2`` into ``central-4`` and 2; the second is None without a suffix."""
+    match = _SUFFIX.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
+@cache
+def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
+    """Return the scheme that a name means.
+
+    Parameters
+    ----------
+    name : str
+        By the rule at the head of this module.
+    derivative : int
+        Which derivative, where the name has no suffix ``-dM``.
+
+    Raises
+    ------
+    InputError
+        If there is no such scheme.
+
+    Examples
+    --------
+    >>> parse_scheme("central-4-d2").evaluations
+    5
+    """
+    body, stated = split_derivative(name.strip())
+    m = derivative if stated is None else stated
+    if body in _COMPLEX:
+        if m not in _COMPLEX_DERIVATIVES[body]:
+            raise InputError(f"scheme: {body} has no formula for derivative {m}")
+        return _COMPLEX[body](scheme_name(body, m), m)
+    if match := _RICHARDSON.fullmatch(body):
+        return _parse_richardson(match, m)
+    stencil = _parse_stencil(body, m)
+    return StencilScheme(scheme_name(re.sub(r"\s|\+", "", body), m), m, stencil)
+
+
+def _parse_richardson(match: re.Match[str], derivative: int) -> DifferenceScheme:
+    inner, stated = split_derivative(match[2])
+    m = derivative if stated is None else stated
+    levels = int(match[1] or 2)
+    if not 2 <= levels <= MAX_LEVELS:
+        raise InputError(f"scheme: a Richardson table has 2 to {MAX_LEVELS} levels, not {levels}")
+    family = "richardson" if levels == 2 else f"richardson-{levels}"
+    return RichardsonScheme(scheme_name(f"{family}({inner})", m), m, _parse_stencil(inner, m), levels)
+
+
+def scheme_name(family: str, derivative: int) -> str:
+    """Return the name of a family's member for a derivative."""
+    return family if derivative == 1 else f"{family}-d{derivative}"
+
+
+def _parse_stencil(body: str, derivative: int) -> Stencil:
+    if match := _FAMILY.fullmatch(body):
+        make = {"forward": Stencil.forward, "backward": Stencil.backward, "central": Stencil.central}[match[1]]
+        return make(derivative, int(match[2]))
+    if match := _STENCIL.fullmatch(body):
+        return Stencil.fit(match[1].split(","), derivative)
+    nearest = get_close_matches(body[:60], FAMILIES, n=1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else "; see diffbench list schemes"
+    raise InputError(f"scheme: {body[:60]!r} is not a name by the rule{hint}")
+
+
+def as_scheme(stencil: Stencil, name: str = "") -> StencilScheme:
+    """Name a stencil by its offsets; one whose weights are not fitted to them needs a name of its own."""
+    offsets = ",".join(map(str, stencil.offsets))
+    if not name and stencil != Stencil.fit(stencil.offsets, stencil.derivative):
+        raise InputError(f"scheme: the weights on {offsets} are not fitted, so it needs a name")
+    return StencilScheme(name or scheme_name(f"stencil({offsets})", stencil.derivative), stencil.derivative, stencil)
+
+
+def _numbers(stencil: Stencil) -> tuple[int, ...]:
+    denominator = int(np.lcm.reduce([weight.denominator for weight in stencil.weights], dtype=object))
+    return (*(int(weight * denominator) for weight in stencil.weights), denominator)
+
+
+def _combine_stencil(stencil: Stencil, values: Values, epsilon: Array, scale: Fraction) -> Array:
+    at_offset = {k: values[Offset(scale * k)] for k in stencil.offsets}
+    estimate: Array = combine(stencil, at_offset, epsilon, lambda n: _number(n, epsilon))
+    return estimate
+
+
+def _number(n: int, like: Array) -> Array:
+    """Round a whole number once into the dtype, as an array: numpy's scalars take other code paths."""
+    return np.array([round_to(Fraction(n), like.dtype.name)], dtype=like.dtype)
