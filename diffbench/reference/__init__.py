@@ -1,0 +1,1 @@
+"""The truth: exact derivatives as certified balls, and errors measured against them."""

@@ -1,0 +1,117 @@
+"""Which smooth branch of a function is active at, or on either side of, a point.
+
+Abs, sign, Heaviside, Max, Min and Piecewise switch where the sign of some expression changes. SymPy's derivatives
+of them are not believed where that expression is 0 (it says Abs′(0) = 0): every switch is replaced by the branch
+that holds, and only smooth branches are differentiated.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import sympy
+
+from diffbench.errors import UncertainError
+from diffbench.reference.balls import BallProgram
+
+_SWITCHING = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
+_MAX_BITS = 4096
+_MAX_VANISHING = 8
+
+
+def has_switches(expression: sympy.Expr) -> bool:
+    """Return whether any function in the expression switches between branches."""
+    return bool(expression.has(*_SWITCHING))
+
+
+def branch(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int) -> sympy.Expr:
+    """Return the smooth expression that the function equals next to x.
+
+    Parameters
+    ----------
+    expression, symbol : SymPy expression and symbol
+        The function of one variable.
+    x : Fraction
+        The point.
+    side : int
+        −1 to the left of x, 1 to the right, 0 at x itself.
+
+    Raises
+    ------
+    UncertainError
+        If it cannot be decided which branch holds.
+    """
+    if not has_switches(expression):
+        return expression
+    if isinstance(expression, sympy.Piecewise):
+        return _piece(expression, symbol, x, side)
+    arguments = [branch(argument, symbol, x, side) for argument in expression.args]
+    if isinstance(expression, (sympy.Max, sympy.Min)):
+        toward = 1 if isinstance(expression, sympy.Max) else -1
+        return reduce(lambda a, b: a if toward * _sign(a - b, symbol, x, side) >= 0 else b, arguments)
+    if isinstance(expression, (sympy.Abs, sympy.sign, sympy.Heaviside)):
+        sign = _sign(arguments[0], symbol, x, side)
+        if isinstance(expression, sympy.Abs):
+            return sign * arguments[0]
+        return sympy.Integer(sign) if isinstance(expression, sympy.sign) else sympy.Rational(1 + sign, 2)
+    return expression.func(*arguments)
+
+
+def is_seam(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> bool:
+    """Return whether some switch of the function changes at x."""
+    return any(_sign(branch(s, symbol, x, 0), symbol, x, 0) == 0 for s in _switches(expression))
+
+
+def _switches(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """Yield the expressions at whose zeros branches change."""
+    for node in sympy.preorder_traversal(expression):
+        if isinstance(node, (sympy.Abs, sympy.sign, sympy.Heaviside)):
+            yield node.args[0]
+        elif isinstance(node, (sympy.Max, sympy.Min)):
+            yield from (b - a for i, a in enumerate(node.args) for b in node.args[i + 1 :])
+        elif isinstance(node, sympy.core.relational.Relational):
+            yield node.lhs - node.rhs
+
+
+def _piece(expression: sympy.Piecewise, symbol: sympy.Symbol, x: Fraction, side: int) -> sympy.Expr:
+    for value, condition in expression.args:
+        if _holds(condition, symbol, x, side):
+            return branch(value, symbol, x, side)
+    return sympy.nan
+
+
+def _holds(condition: Any, symbol: sympy.Symbol, x: Fraction, side: int) -> bool:
+    if condition in (sympy.true, sympy.false):
+        return bool(condition)
+    if isinstance(condition, (sympy.And, sympy.Or)):
+        parts = [_holds(part, symbol, x, side) for part in condition.args]
+        return all(parts) if isinstance(condition, sympy.And) else any(parts)
+    difference = branch(condition.lhs - condition.rhs, symbol, x, side)
+    return bool(condition.func(_sign(difference, symbol, x, side), 0))
+
+
+def _sign(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int) -> int:
+    """Return the sign of a smooth expression at x (side 0) or next to x."""
+    for vanishing in range(_MAX_VANISHING if side else 1):
+        sign = _sign_at(smooth, symbol, x)
+        if sign:
+            return sign * side**vanishing if side else sign
+        smooth = smooth.diff(symbol)
+        if smooth == 0:
+            return 0
+    if side:
+        raise UncertainError(f"a branch's sign next to {float(x)!r} is not settled after {_MAX_VANISHING} derivatives")
+    return 0
+
+
+def _sign_at(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> int:
+    program, bits = BallProgram(smooth, symbol), 128
+    while bits <= _MAX_BITS:
+        ball = program(x, bits)
+        if not ball.contains_zero:
+            return 1 if ball.midpoint > 0 else -1
+        if ball.midpoint == ball.radius == 0:
+            return 0
+        bits *= 2
+    raise UncertainError(f"which branch holds at {float(x)!r} is not settled with {_MAX_BITS} bits")
