@@ -1,0 +1,359 @@
+"""What to run: one validated model for Python, TOML and the command line."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from diffbench.errors import DiffbenchError, EmptySelectionError, InputError
+from diffbench.functions.function import Function
+from diffbench.functions.suites import (
+    BUILT_IN,
+    Suite,
+    check_keys,
+    find_function,
+    function_from_table,
+    load_suite,
+)
+from diffbench.rounding import check_dtype, exact_text
+from diffbench.schemes.scheme import (
+    DifferenceScheme,
+    OpaqueScheme,
+    Scheme,
+    as_scheme,
+    catalogue,
+    parse_scheme,
+    split_derivative,
+)
+from diffbench.schemes.stencil import Stencil
+from diffbench.schemes.step_rules import StepRule, find_rule
+from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
+
+MAX_SWEPT_DERIVATIVE = 8
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One function in one dtype with all its derivatives: f is called once for all of them.
+
+    Attributes
+    ----------
+    function, dtype : Function, str
+        What is evaluated.
+    schemes : tuple of (int, tuple of Scheme)
+        The schemes by derivative.
+    epsilons, rules : tuple
+        The columns of every block.
+    """
+
+    function: Function
+    dtype: str
+    schemes: tuple[tuple[int, tuple[Scheme, ...]], ...]
+    epsilons: tuple[Fraction, ...]
+    rules: tuple[StepRule, ...]
+
+    def planned(self, derivative: int) -> int:
+        """Return the number of cells of the block of a derivative."""
+        schemes = dict(self.schemes)[derivative]
+        return len(self.function.points) * sum(self.cells_per_point(scheme) for scheme in schemes)
+
+    def cells_per_point(self, scheme: Scheme) -> int:
+        """Return how many cells a scheme has at each point."""
+        if isinstance(scheme, DifferenceScheme):
+            return len(self.epsilons) + len(self.rules)
+        return len(self.epsilons) if scheme.takes_epsilon else 1
+
+
+class Spec(BaseModel):
+    """What to run.
+
+    Parameters
+    ----------
+    functions : str, Function or sequence of them
+        Suites by name, functions by name or as objects, or tables as in a suite file.
+    schemes : str, Stencil, scheme or sequence of them, optional
+        Names without ``-dM`` stand for every derivative asked for. By default the catalogue.
+    epsilons : str, number or sequence of them, optional
+        Numbers and ranges such as ``1e-1:1e-12:4/decade``; by default 10^(−k/4), k = 0 … 64.
+    derivatives : sequence of int
+        By default those that the schemes' names state, else the first.
+    dtypes : sequence of str
+        float16, float32, float64.
+    rules : sequence of str
+        Step rules that are measured beside the grid.
+    allow_failed : int
+        How many cells may fail before a run counts as failed.
+
+    Raises
+    ------
+    InputError
+        If anything in it cannot be done; the message names the key, the value and the rule.
+
+    Examples
+    --------
+    >>> Spec(functions="lab").planned
+    21
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    functions: tuple[Function, ...]
+    epsilons: tuple[str, ...] = DEFAULT_EPSILONS
+    derivatives: tuple[int, ...] = (1,)
+    schemes: tuple[Any, ...] = ()
+    dtypes: tuple[str, ...] = ("float64",)
+    rules: tuple[StepRule, ...] = Field(default=(find_rule("usual"),))
+    allow_failed: int = Field(default=0, ge=0)
+
+    def __init__(self, functions: object = "standard", schemes: object = None, epsilons: object = None, **options: Any):
+        given = {"schemes": schemes, "epsilons": epsilons, **options}
+        check_keys(given, tuple(Spec.model_fields), "spec")
+        suites, selected = _select(functions)
+        own = suites[0] if len(suites) == 1 else None
+        given = _with_defaults({key: value for key, value in given.items() if value is not None}, own)
+        try:
+            super().__init__(functions=selected, **given)
+        except ValidationError as error:
+            raise _first_error(error) from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a spec from a TOML file."""
+        return cls(**read_spec_table(path))
+
+    @field_validator("epsilons", mode="before")
+    @classmethod
+    def _read_epsilons(cls, value: object) -> tuple[str, ...]:
+        return epsilon_texts(value)
+
+    @field_validator("derivatives", mode="before")
+    @classmethod
+    def _read_derivatives(cls, value: object) -> tuple[int, ...]:
+        items = [value] if isinstance(value, int) else list(value) if isinstance(value, Sequence) else [value]
+        for item in items:
+            if not isinstance(item, int) or isinstance(item, bool) or not 1 <= item <= MAX_SWEPT_DERIVATIVE:
+                raise InputError(f"derivative: {item!r} is not a whole number from 1 to {MAX_SWEPT_DERIVATIVE}")
+        return tuple(dict.fromkeys(items))
+
+    @field_validator("schemes", mode="before")
+    @classmethod
+    def _read_schemes(cls, value: object, info: ValidationInfo) -> tuple[Scheme, ...]:
+        derivatives: tuple[int, ...] = info.data.get("derivatives", (1,))
+        items = _as_list(value)
+        schemes = [each for item in items for each in _schemes_of(item, derivatives)]
+        return tuple(dict.fromkeys(schemes))
+
+    @field_validator("dtypes", mode="before")
+    @classmethod
+    def _read_dtypes(cls, value: object) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(check_dtype(str(item)) for item in _as_list(value)))
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _read_rules(cls, value: object) -> tuple[StepRule, ...]:
+        return tuple(item if isinstance(item, StepRule) else find_rule(str(item)) for item in _as_list(value))
+
+    @model_validator(mode="after")
+    def _fill(self) -> Self:
+        if not self.schemes:
+            chosen = tuple(scheme for m in self.derivatives for scheme in catalogue(m))
+            object.__setattr__(self, "schemes", chosen)
+        names = [scheme.name for scheme in self.schemes]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled:
+            raise InputError(f"schemes: two different ones are called {doubled!r}")
+        if not (self.functions and self.dtypes and self.derivatives):
+            raise EmptySelectionError("spec: nothing is selected")
+        return self
+
+    def plan(self) -> tuple[Unit, ...]:
+        """Return the units of work, functions in order, dtypes within them."""
+        by_derivative = tuple((m, self._schemes_for(m)) for m in self.derivatives)
+        schemes = tuple((m, chosen) for m, chosen in by_derivative if chosen)
+        epsilons = expand_epsilons(self.epsilons)
+        return tuple(
+            Unit(function, dtype, schemes, epsilons, self.rules) for function in self.functions for dtype in self.dtypes
+        )
+
+    def _schemes_for(self, derivative: int) -> tuple[Scheme, ...]:
+        return tuple(scheme for scheme in self.schemes if scheme.derivative == derivative)
+
+    @property
+    def planned(self) -> int:
+        """How many cells a run has."""
+        return sum(unit.planned(m) for unit in self.plan() for m, _ in unit.schemes)
+
+    def to_toml(self) -> str:
+        """Return the canonical form; what exists only as a Python object is named in a comment."""
+        return "\n".join(_toml_lines(self)) + "\n"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the canonical form."""
+        return hashlib.sha256(self.to_toml().encode()).hexdigest()
+
+
+def read_spec_table(path: str | Path) -> dict[str, Any]:
+    """Return the keys of a spec file, not yet checked."""
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"spec: {str(path)!r} cannot be read: {error}") from error
+
+
+def _as_list(value: object) -> list[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return [value]
+    return list(value)
+
+
+def _with_defaults(given: dict[str, Any], suite: Suite | None) -> dict[str, Any]:
+    """Fill in what a suite sweeps where the user says nothing, and the derivatives that scheme names state."""
+    if suite is not None:
+        given = {key: getattr(suite, key) for key in ("schemes", "epsilons") if getattr(suite, key)} | given
+    if "derivatives" not in given and "schemes" in given:
+        given["derivatives"] = sorted({_stated_derivative(item) for item in _as_list(given["schemes"])})
+    return given
+
+
+def _stated_derivative(item: Any) -> int:
+    if isinstance(item, Mapping):
+        return int(item.get("derivative", 1))
+    return split_derivative(item)[1] or 1 if isinstance(item, str) else int(getattr(item, "derivative", 1))
+
+
+def _schemes_of(item: Any, derivatives: tuple[int, ...]) -> Iterator[Scheme]:
+    if isinstance(item, (DifferenceScheme, OpaqueScheme)):
+        chosen: list[Scheme] = [item]
+    elif isinstance(item, Stencil):
+        chosen = [as_scheme(item)]
+    elif isinstance(item, Mapping):
+        chosen = [_scheme_from_table(item)]
+    elif isinstance(item, str) and split_derivative(item)[1] is None:
+        chosen = [parse_scheme(item, m) for m in derivatives]
+    elif isinstance(item, str):
+        chosen = [parse_scheme(item)]
+    else:
+        raise InputError(f"scheme: {item!r} is neither a name, a stencil nor a scheme")
+    for scheme in chosen:
+        if scheme.derivative not in derivatives:
+            listed = ", ".join(map(str, derivatives))
+            raise InputError(f"scheme: {scheme.name} gives derivative {scheme.derivative}, asked for is {listed}")
+        yield scheme
+
+
+def _scheme_from_table(table: Mapping[str, Any]) -> Scheme:
+    check_keys(table, ("name", "offsets", "weights", "derivative"), "scheme")
+    if "offsets" not in table:
+        raise InputError("scheme: the key 'offsets' is missing")
+    derivative = table.get("derivative", 1)
+    weights = table.get("weights")
+    stencil = Stencil.fit(table["offsets"], derivative) if weights is None else Stencil(table["offsets"], weights)
+    return as_scheme(stencil, table.get("name", ""))
+
+
+def _select(functions: object) -> tuple[list[Suite], tuple[Function, ...]]:
+    """Return the suites that are named, and all functions; equal names of two suites get the suite's in front."""
+    suites: list[Suite] = []
+    chosen: dict[str, Function] = {}
+    for item in _as_list(functions):
+        if isinstance(item, str) and (item in BUILT_IN or item.endswith(".toml")):
+            suite = load_suite(item)
+            suites.append(suite)
+            for function in suite.functions:
+                clash = chosen.get(function.name, function) != function
+                name = f"{suite.name}/{function.name}" if clash else function.name
+                chosen[name] = _renamed(function, name)
+            continue
+        function = _one_function(item)
+        if chosen.get(function.name, function) != function:
+            raise InputError(f"functions: two different ones are called {function.name!r}")
+        chosen[function.name] = function
+    if not chosen:
+        raise EmptySelectionError("functions: none is selected")
+    return suites, tuple(chosen.values())
+
+
+def _one_function(item: object) -> Function:
+    if isinstance(item, Function):
+        return item
+    if isinstance(item, Mapping):
+        return function_from_table(item)
+    if isinstance(item, str):
+        return find_function(item)
+    raise InputError(f"function: {item!r} is neither a name, a table nor a Function")
+
+
+def _renamed(function: Function, name: str) -> Function:
+    if name == function.name:
+        return function
+    values = {key: getattr(function, key) for key in function.__dataclass_fields__}
+    return Function(**(values | {"name": name}))
+
+
+def _first_error(error: ValidationError) -> DiffbenchError:
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, DiffbenchError):
+        return cause
+    return InputError(f"{'.'.join(map(str, first['loc']))}: {first['input']!r}: {first['msg']}")
+
+
+def _toml_lines(spec: Spec) -> Iterator[str]:
+    for key in ("epsilons", "derivatives", "dtypes"):
+        yield f"{key} = {_toml(getattr(spec, key))}"
+    yield f"rules = {_toml([rule.name for rule in spec.rules])}"
+    yield f"allow_failed = {spec.allow_failed}"
+    for scheme in spec.schemes:
+        if isinstance(scheme, OpaqueScheme):
+            yield f"# scheme {json.dumps(scheme.name)} is a Python object"
+    named = [_scheme_entry(scheme) for scheme in spec.schemes if isinstance(scheme, DifferenceScheme)]
+    yield "schemes = [" + "".join(f"\n  {entry}," for entry in named) + "\n]"
+    for function in spec.functions:
+        yield ""
+        yield from _function_lines(function)
+
+
+def _scheme_entry(scheme: DifferenceScheme) -> str:
+    stencil = getattr(scheme, "stencil", None)
+    try:
+        known = parse_scheme(scheme.name, scheme.derivative) == scheme
+    except InputError:
+        known = False
+    if known or stencil is None:
+        return _toml(scheme.name)
+    offsets, weights = ([exact_text(k) for k in row] for row in (stencil.offsets, stencil.weights))
+    return f"{{ name = {_toml(scheme.name)}, offsets = {_toml(offsets)}, weights = {_toml(weights)} }}"
+
+
+def _function_lines(function: Function) -> Iterator[str]:
+    yield "[[functions]]"
+    if function.evaluate is not None:
+        yield "# evaluated by a Python object, not by the formula"
+    yield f"name = {_toml(function.name)}"
+    yield f"formula = {_toml(function.formula.text)}"
+    yield f"points = {_toml([exact_text(point) for point in function.points])}"
+    yield f"domain = {_toml(function.domain.text)}"
+    yield f"tags = {_toml(function.tags)}"
+    yield f"source = {_toml(function.source)}"
+
+
+def _toml(value: object) -> str:
+    """Return a text, number or list of them in TOML, whose basic strings escape as JSON's do."""
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value).replace("\x7f", "\\u007f")
