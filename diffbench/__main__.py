@@ -1,0 +1,6 @@
+"""``python -m diffbench``."""
+
+from diffbench.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The command line: one module a verb, imported when it is called.
+
+Exit codes: 0 done · 2 usage or spec · 3 finished with failed cells · 5 nothing selected · 6 uncertain or
+nondifferentiable · 70 internal error · 74 input or output · 130 interrupted.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from diffbench import __version__
+from diffbench.errors import DiffbenchError
+
+VERBS = {
+    "run": ("run", "Sweep schemes over epsilons and functions, and write the report."),
+    "report": ("report", "Make the tables, figures and page of a run again."),
+    "show": ("show", "Print a table of a run."),
+    "list": ("catalogue", "List functions, schemes, suites or step rules."),
+    "exact": ("exact", "Print the exact derivative of a formula, with its certificate."),
+    "weights": ("weights", "Print offsets, weights, order and error constant of a scheme."),
+}
+"""Verb: module of this package, and what it does. The help is printed from here without importing the modules."""
+
+INTERRUPTED = 130
+INTERNAL = 70
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a verb only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of use."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a verb's command."""
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        command = import_module(f"diffbench.cli.{VERBS[cmd_name][0]}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs."""
+        del ctx
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="diffbench")
+def cli() -> None:
+    """Measure how accurate difference schemes are, against certified exact derivatives.
+
+    Start with `diffbench run`, which sweeps the standard suite and leaves an accuracy report.
+
+    Exit codes: 0 done, 2 usage or spec, 3 finished with failed cells, 5 nothing selected, 6 uncertain or
+    nondifferentiable where an answer was needed, 70 internal error, 74 input or output, 130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; every error is one line on stderr and its exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except DiffbenchError as error:
+        code = _complain(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of stdout has gone: what is left in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get("DIFFBENCH_DEBUG"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        code = _complain(f"internal error: {text}; DIFFBENCH_DEBUG=1 shows where", INTERNAL)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"diffbench: {message}", err=True)
+    return code

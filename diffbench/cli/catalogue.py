@@ -1,0 +1,81 @@
+"""``diffbench list``."""
+
+import click
+
+from diffbench.cli.output import format_option, print_table
+from diffbench.functions.suites import BUILT_IN, load_suite
+from diffbench.report.tables import Column, Table
+from diffbench.rounding import exact_text
+from diffbench.schemes.scheme import catalogue
+from diffbench.schemes.step_rules import RULES
+
+
+def _functions() -> Table:
+    columns = (Column("suite", "suite"), Column("function", "function"), Column("formula", "formula"))
+    rest = (
+        Column("points", "points"),
+        Column("domain", "domain"),
+        Column("tags", "tags"),
+        Column("source", "source"),
+    )
+    rows = [
+        {
+            "suite": suite,
+            "function": function.name,
+            "formula": function.formula.text,
+            "points": ", ".join(exact_text(point) for point in function.points),
+            "domain": function.domain.text,
+            "tags": ", ".join(function.tags),
+            "source": function.source,
+        }
+        for suite in BUILT_IN
+        for function in load_suite(suite).functions
+    ]
+    return Table("Functions", "of the built-in suites", (*columns, *rest), rows)
+
+
+def _schemes() -> Table:
+    columns = (
+        Column("scheme", "scheme"),
+        Column("derivative", "derivative", "count"),
+        Column("order", "order", "count"),
+        Column("evaluations", "evaluations", "count"),
+    )
+    rows = [
+        {"scheme": s.name, "derivative": s.derivative, "order": s.order, "evaluations": s.evaluations}
+        for derivative in (1, 2, 3, 4)
+        for s in catalogue(derivative)
+    ]
+    return Table("Schemes", "the catalogue; any other order or stencil can be named the same way", columns, rows)
+
+
+def _suites() -> Table:
+    columns = (
+        Column("suite", "suite"),
+        Column("functions", "functions", "count"),
+        Column("description", "description"),
+    )
+    suites = [load_suite(name) for name in BUILT_IN]
+    rows = [{"suite": s.name, "functions": len(s.functions), "description": s.description} for s in suites]
+    return Table("Suites", "that come with the program; a TOML file of your own serves as well", columns, rows)
+
+
+def _rules() -> Table:
+    columns = (Column("rule", "rule"), Column("description", "description"))
+    return Table(
+        "Step rules",
+        "choose epsilon",
+        columns,
+        [{"rule": r.name, "description": r.description} for r in RULES],
+    )
+
+
+_LISTS = {"functions": _functions, "schemes": _schemes, "suites": _suites, "rules": _rules}
+
+
+@click.command(short_help="List functions, schemes, suites or step rules.")
+@click.argument("what", type=click.Choice(list(_LISTS)))
+@format_option
+def command(what: str, style: str) -> None:
+    """List functions, schemes, suites or step rules."""
+    print_table(_LISTS[what](), style)

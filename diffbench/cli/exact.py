@@ -1,0 +1,50 @@
+"""``diffbench exact``."""
+
+import click
+import mpmath
+
+from diffbench.cli.output import format_option, print_object
+from diffbench.errors import UncertainError
+from diffbench.reference.exact import Reference, exact_derivative
+
+
+@click.command(
+    short_help="Print the exact derivative of a formula, with its certificate.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("formula")
+@click.option("--at", "x", required=True, help="The point, as exact decimal or rational.")
+@click.option("--derivative", default=1, show_default=True, help="Which derivative; 0 for the formula itself.")
+@click.option("--digits", default=50, show_default=True, help="How many digits.")
+@format_option
+def command(formula: str, x: str, derivative: int, digits: int, style: str) -> None:
+    """Print the exact derivative of FORMULA at a point, with its verdict and the radius of the certificate.
+
+    The formula may begin with a minus sign. Exit code 6 where the derivative does not exist or is not settled.
+    """
+    reference = exact_derivative(formula, x, derivative, digits)
+    print_object(_fields(reference, digits), style)
+    if not reference.is_settled:
+        raise UncertainError(f"{reference.verdict}: {reference.reason}")
+
+
+def _fields(reference: Reference, digits: int) -> dict[str, object]:
+    def text(value: object, digits: int = digits) -> str | None:
+        return None if value is None else str(mpmath.nstr(value, digits))
+
+    return {
+        "value": text(reference.value),
+        "verdict": reference.verdict,
+        "certified_digits": reference.certified_digits,
+        "radius": text(reference.radius, 3),
+        "method": reference.method,
+        "hi": _finite(reference.hi),
+        "lo": _finite(reference.lo),
+        "left": text(reference.left),
+        "right": text(reference.right),
+        "reason": reference.reason,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None

@@ -1,0 +1,141 @@
+"""``diffbench run``: the main job."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import click
+
+from diffbench.cli.output import format_option, print_table
+from diffbench.cli.progress import Meter
+from diffbench.errors import InputError
+from diffbench.functions.function import Function
+from diffbench.functions.grammar import parse_formula
+from diffbench.functions.suites import find_function
+from diffbench.report.folder import write_report
+from diffbench.report.tables import estimates_table, is_small, ranking_table
+from diffbench.sweep.results import Results
+from diffbench.sweep.run import run
+from diffbench.sweep.spec import Spec, read_spec_table
+
+MANY_FIGURES = 12
+FAILED_CELLS = 3
+
+
+@click.command(short_help="Sweep schemes over epsilons and functions, and write the report.")
+@click.argument("spec_file", metavar="[SPEC.toml]", required=False, type=click.Path(path_type=Path))
+@click.option("--suite", "suites", multiple=True, help="A suite by name, or a TOML file. Default: standard.")
+@click.option("-f", "--function", "formulas", multiple=True, help="A formula with --at, or a function of a suite.")
+@click.option("--at", "points", multiple=True, help="A point, as exact decimal or rational, for every formula given.")
+@click.option(
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    help="A scheme by name, such as central-4. Default: the catalogue.",
+)
+@click.option("--epsilon", "epsilons", multiple=True, help="A number or range, such as 1e-1:1e-12:4/decade.")
+@click.option("--derivative", "derivatives", multiple=True, type=int, help="Which derivative. Default: 1.")
+@click.option("--dtype", "dtypes", multiple=True, help="float16, float32 or float64. Default: float64.")
+@click.option("--out", type=click.Path(path_type=Path), help="A new or empty folder. Default: one below results/.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@format_option
+def command(spec_file: Path | None, out: Path | None, *, quiet: bool, style: str, **chosen: Any) -> int:
+    """Sweep schemes over epsilons and functions, and write the report.
+
+    Without arguments the standard suite is run. Everything that is swept, and the report, goes to a new folder; the
+    last line says where.
+    """
+    _stop_on_sigterm()
+    spec = _spec(spec_file, **chosen)
+    folder = out if out is not None else _new_folder(chosen["suites"], spec_file)
+    with Meter(enabled=not quiet) as meter:
+        sweep = meter.begin("sweep", spec.planned, "cells")
+        results = run(spec, out=folder, progress=lambda unit, cells: sweep(cells, unit.function.name))
+        draw = meter.begin("report", len(results.blocks), "figures")
+        with _figure_executor(len(results.blocks)) as executor:
+            page = write_report(results, folder, executor, lambda _, __: draw(1, ""))
+    print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
+    _print_counts(results, spec, err=style == "json")
+    click.echo(f"report: {page}", err=style == "json")
+    return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
+
+
+def _spec(
+    spec_file: Path | None,
+    suites: tuple[str, ...],
+    formulas: tuple[str, ...],
+    points: tuple[str, ...],
+    schemes: tuple[str, ...],
+    epsilons: tuple[str, ...],
+    derivatives: tuple[int, ...],
+    dtypes: tuple[str, ...],
+) -> Spec:
+    """Return the spec of the file, with what the options say in its place."""
+    table = read_spec_table(spec_file) if spec_file is not None else {}
+    if points and not formulas:
+        raise InputError("at: a point needs a formula, -f FORMULA")
+    functions = [*suites, *(_function(formula, points) for formula in formulas)]
+    items = [item for text in epsilons for item in text.split(",")]
+    options = {
+        "functions": functions,
+        "schemes": schemes,
+        "epsilons": items,
+        "derivatives": derivatives,
+        "dtypes": dtypes,
+    }
+    return Spec(**(table | {key: list(value) for key, value in options.items() if value}))
+
+
+def _function(formula: str, points: tuple[str, ...]) -> Function | str:
+    known = None
+    try:
+        known = find_function(formula)
+    except InputError:
+        if not points:
+            parse_formula(formula)
+            raise InputError(f"function: the formula {formula[:60]!r} needs a point, --at X") from None
+    if known is None:
+        return Function(formula if len(formula) <= 60 else formula[:59] + "…", formula, points)
+    return known if not points else Function(known.name, known.formula, points, domain=known.domain, tags=known.tags)
+
+
+def _new_folder(suites: tuple[str, ...], spec_file: Path | None) -> Path:
+    name = spec_file.stem if spec_file is not None else "-".join(Path(suite).stem for suite in suites) or "standard"
+    stem = f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    candidates = (Path("results") / (stem if i == 0 else f"{stem}-{i}") for i in range(1000))
+    return next(path for path in candidates if not path.exists())
+
+
+@contextmanager
+def _figure_executor(figures: int) -> Iterator[Executor | None]:
+    """Draw many figures in processes: matplotlib holds the interpreter's lock, so threads would not help."""
+    workers = min(cpu_count() or 1, 4)
+    if figures < MANY_FIGURES or workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+def _print_counts(results: Results, spec: Spec, *, err: bool) -> None:
+    counts = ", ".join(f"{count} {label}" for label, count in reversed(results.counts.items()) if count)
+    click.echo(f"{spec.planned} cells planned: {counts}", err=err)
+    certified = [reference.verdict for block in results.blocks for reference in block.references]
+    verdicts = ", ".join(f"{certified.count(verdict)} {verdict}" for verdict in sorted(set(certified)))
+    click.echo(f"{len(certified)} references: {verdicts}", err=err)
+
+
+def _stop_on_sigterm() -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if sys.platform != "win32":
+        signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,46 @@
+"""``diffbench show``."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from diffbench.cli.output import format_option, print_table
+from diffbench.errors import EmptySelectionError
+from diffbench.report.tables import Table, estimates_table, is_small, references_table, run_tables
+from diffbench.sweep.store import load
+
+TABLES = ("ranking", "summary", "digits", "estimates", "references", "status")
+
+
+@click.command(short_help="Print a table of a run.")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--table",
+    "name",
+    type=click.Choice(TABLES),
+    help="Which table. Default: estimates of small runs, else ranking.",
+)
+@click.option("-f", "--function", "functions", multiple=True, help="Only these functions.")
+@click.option("-s", "--scheme", "schemes", multiple=True, help="Only these schemes.")
+@format_option
+def command(
+    run_folder: Path, name: str | None, functions: tuple[str, ...], schemes: tuple[str, ...], style: str
+) -> None:
+    """Print a table of a run."""
+    results = load(run_folder)
+    chosen = name or ("estimates" if is_small(results) else "ranking")
+    if chosen == "estimates":
+        table = estimates_table(results)
+    else:
+        table = references_table(results) if chosen == "references" else run_tables(results)[chosen]
+    print_table(_filtered(_filtered(table, "function", functions), "scheme", schemes), style)
+
+
+def _filtered(table: Table, key: str, wanted: tuple[str, ...]) -> Table:
+    if not wanted or key not in {column.key for column in table.columns}:
+        return table
+    rows = [row for row in table.rows if row[key] in wanted]
+    if not rows:
+        raise EmptySelectionError(f"{key}: the run has none called {', '.join(map(repr, wanted))}")
+    return replace(table, rows=rows)

@@ -1,0 +1,48 @@
+"""``diffbench weights``."""
+
+import click
+
+from diffbench.cli.output import format_option, print_object
+from diffbench.errors import InputError
+from diffbench.schemes.scheme import RichardsonScheme, StencilScheme, parse_scheme
+
+
+@click.command(short_help="Print offsets, weights, order and error constant of a scheme.")
+@click.argument("scheme")
+@click.option("--derivative", default=1, show_default=True, help="Which derivative, where the name does not say.")
+@format_option
+def command(scheme: str, derivative: int, style: str) -> None:
+    """Print offsets, weights, order and error constant of SCHEME in exact fractions.
+
+    SCHEME is a name such as central-4, forward-2-d3, stencil(-1,0,2) or richardson(central-2).
+    """
+    found = parse_scheme(scheme, derivative)
+    if isinstance(found, StencilScheme):
+        stencil = found.stencil
+    elif isinstance(found, RichardsonScheme):
+        stencil = found.tableau[-1]
+    else:
+        raise InputError(f"scheme: {found.name} has no real weights")
+    fields = {
+        "scheme": found.name,
+        "derivative": stencil.derivative,
+        "order": stencil.order,
+        "error_constant": str(stencil.error_constant),
+        "amplification": str(stencil.amplification),
+    }
+    rows = [{"offset": str(k), "weight": str(w)} for k, w in zip(stencil.offsets, stencil.weights, strict=True)]
+    if style == "json":
+        print_object(
+            {
+                **fields,
+                "offsets": [row["offset"] for row in rows],
+                "weights": [row["weight"] for row in rows],
+            },
+            style,
+        )
+        return
+    print_object(fields, style)
+    width = max(len(row["offset"]) for row in rows)
+    click.echo("\n" + "offset".rjust(max(width, 6)) + "  weight")
+    for row in rows:
+        click.echo(f"{row['offset'].rjust(max(width, 6))}  {row['weight']}")

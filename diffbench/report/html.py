@@ -1,0 +1,157 @@
+"""The offline page: one file, no script, no request."""
+
+import base64
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from diffbench.analysis.summary import summarize_curves
+from diffbench.report.plots import cell_colors, error_curves, png_bytes, point_title, typical_point
+from diffbench.report.tables import (
+    Table,
+    digits_table,
+    estimates_table,
+    is_small,
+    ranking_table,
+    status_table,
+)
+from diffbench.sweep.results import Block, Results
+
+_WIDTH, _HEIGHT = 720, 440
+
+
+def render_page(results: Results, figures: Iterable[dict[str, Any]]) -> str:
+    """Return the page of a run; the same data give the same bytes.
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    figures : iterable of dict
+        From :func:`page_figure`.
+    """
+    ranking = ranking_table(results)
+    drawn = list(figures)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            headline=_headline(results),
+            sentence=_sentence(results, ranking),
+            strip=_strip(results),
+            ranking=ranking,
+            estimates=estimates_table(results) if is_small(results) else None,
+            matrices=_matrices(results, {figure["anchor"] for figure in drawn}),
+            figures=drawn,
+            status=status_table(results),
+            provenance=_provenance(results),
+            spec=results.spec,
+        )
+    )
+
+
+def page_figure(block: Block, number: int) -> dict[str, Any]:
+    """Return the figure of a block for the page, with the numbers in its alternative text."""
+    point = typical_point(block)
+    return {
+        "anchor": anchor(number),
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "data": base64.b64encode(png_bytes(error_curves(block, point))).decode(),
+        "alt": _alternative(block, point),
+        "caption": f"{block.function}: {block.formula}; {point_title(block, point)}.",
+    }
+
+
+def anchor(number: int) -> str:
+    """Return the fragment of a block's figure."""
+    return f"block-{number}"
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("diffbench.report")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _headline(results: Results) -> str:
+    functions = {block.function for block in results.blocks}
+    schemes = {scheme for block in results.blocks for scheme in block.schemes}
+    return f"{_count(len(schemes), 'scheme')} on {_count(len(functions), 'function')}"
+
+
+def _sentence(results: Results, ranking: Table) -> str:
+    counts = results.counts
+    failed = counts["failed"] or "none"
+    cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {failed} failed"
+    first = next((row for row in ranking.rows if row["optimal_digits"] is not None), None)
+    if first is None:
+        return f"{_headline(results)}: {cells}."
+    best = f"{first['scheme']} comes first with {first['optimal_digits']:.1f} digits at its optimal ε"
+    return f"{_headline(results)}: {cells}; {best} (median over functions)."
+
+
+def _strip(results: Results) -> list[tuple[str, str]]:
+    counts = results.counts
+    verdicts = [reference.verdict for block in results.blocks for reference in block.references]
+    digits = np.concatenate([summarize_curves(block).oracle_digits.ravel() for block in results.blocks])
+    known = digits[~np.isnan(digits)]
+    strip = [("cells planned", f"{sum(counts.values()):,}")]
+    strip += [(label, f"{count:,}") for label, count in reversed(counts.items()) if count]
+    strip += [(f"references {verdict}", f"{verdicts.count(verdict):,}") for verdict in sorted(set(verdicts))]
+    if known.size:
+        strip += [("median digits", f"{np.median(known):.1f}"), ("worst digits", f"{known.min():.1f}")]
+    return strip
+
+
+def _matrices(results: Results, anchors: set[str]) -> list[dict[str, Any]]:
+    numbers = {(b.function, b.derivative, b.dtype): anchor(i) for i, b in enumerate(results.blocks)}
+    groups: dict[tuple[int, str], list[Any]] = {}
+    for row in digits_table(results).rows:
+        groups.setdefault((row["derivative"], row["dtype"]), []).append(row)
+    matrices = []
+    for (derivative, dtype), rows in groups.items():
+        schemes = [
+            scheme
+            for scheme in dict.fromkeys(name for row in rows for name in list(row)[3:])
+            if any(scheme in b.schemes for b in results.blocks if (b.derivative, b.dtype) == (derivative, dtype))
+        ]
+        lines = []
+        for row in rows:
+            place = numbers[row["function"], derivative, dtype]
+            cells = [_matrix_cell(row[scheme]) for scheme in schemes]
+            lines.append({"function": row["function"], "anchor": place if place in anchors else "", "cells": cells})
+        matrices.append({"title": f"derivative {derivative}, {dtype}", "schemes": schemes, "rows": lines})
+    return matrices
+
+
+def _matrix_cell(digits: float | None) -> dict[str, str] | None:
+    if digits is None:
+        return None
+    background, color = cell_colors(digits)
+    return {"text": f"{digits:.1f}", "background": background, "color": color}
+
+
+def _alternative(block: Block, point: int) -> str:
+    curves = summarize_curves(block)
+    best = curves.oracle_digits[:, point]
+    if np.all(np.isnan(best)):
+        return f"Error against epsilon of {block.function}; the derivative is 0 or no cell is ok."
+    s = int(np.nanargmax(best))
+    step = curves.optimal_epsilon[s, point]
+    return f"Error against epsilon of {block.function}: {block.schemes[s]} is best, {best[s]:.1f} digits at ε = {step:.2g}."
+
+
+def _provenance(results: Results) -> str:
+    if not results.manifest:
+        return ""
+    versions = ", ".join(f"{name} {number}" for name, number in results.manifest["versions"].items())
+    machine = results.manifest["machine"]
+    return f"Run of {results.manifest['started']} on {machine['system']} {machine['architecture']} with {versions}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
