@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test test-all check bench clean
+.PHONY: report test test-all test-slow check bench example clean
 
 report: $(VENV)/.core
 	$(BIN)/diffbench run
@@ -10,8 +10,10 @@ report: $(VENV)/.core
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(VENV)/.test
-	$(BIN)/python -m pytest
+test-all: test test-slow
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -21,6 +23,14 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest benchmarks --benchmark-enable
+
+# The figure and the table that the README shows.
+example: $(VENV)/.core
+	rm -rf build/example
+	$(BIN)/diffbench run --quiet --out build/example
+	cp build/example/figures/exp-d1-float64.svg docs/example/exp.svg
+	cp build/example/tables/ranking.md docs/example/ranking.md
+	$(BIN)/python docs/example/into_readme.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

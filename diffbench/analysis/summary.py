@@ -4,6 +4,7 @@ The optimal epsilon is robust on purpose: it is the largest epsilon whose runnin
 grid, is least. The luckiest single cell is no oracle.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class CurveSummary:
 def running_median(error: Array) -> Array:
     """Return the median over 5 neighbours along the last axis; NaN cells are left out, and stay NaN.
 
-    Windows are cut off at the ends. A window with fewer than 3 values has no median, unless the whole curve has no more.
+    Windows are cut off at the ends. A window with fewer than 3 values has no median, unless the curve has no more.
     """
     half = NEIGHBOURS // 2
     padded = np.pad(error, [(0, 0)] * (error.ndim - 1) + [(half, half)], constant_values=np.nan)
@@ -120,7 +121,7 @@ def _summary_rows(block: Block) -> list[dict[str, Any]]:
         **{status.label: np.count_nonzero(block.status == status, axis=(1, 2)) for status in STATUSES},
     }
     values = {
-        name: [None if value != value else value for value in column.tolist()] for name, column in columns.items()
+        name: [None if math.isnan(value) else value for value in column.tolist()] for name, column in columns.items()
     }
     about = {"function": block.function, "derivative": block.derivative, "dtype": block.dtype}
     return [

@@ -69,9 +69,11 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False)
     except DiffbenchError as error:
         code = _complain(str(error), error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
+    except click.ClickException as error:
+        code = _complain(f"{error.format_message()} See diffbench --help.", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:

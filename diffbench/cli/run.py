@@ -18,7 +18,7 @@ from diffbench.cli.progress import Meter
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import parse_formula
-from diffbench.functions.suites import find_function
+from diffbench.functions.suites import find_function, load_suite
 from diffbench.report.folder import write_report
 from diffbench.report.tables import estimates_table, is_small, ranking_table
 from diffbench.sweep.results import Results
@@ -54,7 +54,7 @@ def command(spec_file: Path | None, out: Path | None, *, quiet: bool, style: str
     last line says where.
     """
     _stop_on_sigterm()
-    spec = _spec(spec_file, **chosen)
+    spec = _spec(spec_file, chosen)
     folder = out if out is not None else _new_folder(chosen["suites"], spec_file)
     with Meter(enabled=not quiet) as meter:
         sweep = meter.begin("sweep", spec.planned, "cells")
@@ -68,30 +68,28 @@ def command(spec_file: Path | None, out: Path | None, *, quiet: bool, style: str
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
 
 
-def _spec(
-    spec_file: Path | None,
-    suites: tuple[str, ...],
-    formulas: tuple[str, ...],
-    points: tuple[str, ...],
-    schemes: tuple[str, ...],
-    epsilons: tuple[str, ...],
-    derivatives: tuple[int, ...],
-    dtypes: tuple[str, ...],
-) -> Spec:
+def _spec(spec_file: Path | None, chosen: dict[str, Any]) -> Spec:
     """Return the spec of the file, with what the options say in its place."""
     table = read_spec_table(spec_file) if spec_file is not None else {}
+    formulas, points = chosen["formulas"], chosen["points"]
     if points and not formulas:
         raise InputError("at: a point needs a formula, -f FORMULA")
-    functions = [*suites, *(_function(formula, points) for formula in formulas)]
-    items = [item for text in epsilons for item in text.split(",")]
     options = {
-        "functions": functions,
-        "schemes": schemes,
-        "epsilons": items,
-        "derivatives": derivatives,
-        "dtypes": dtypes,
+        "functions": [
+            *(_suite(name) for name in chosen["suites"]),
+            *(_function(formula, points) for formula in formulas),
+        ],
+        "schemes": chosen["schemes"],
+        "epsilons": [item for text in chosen["epsilons"] for item in text.split(",")],
+        "derivatives": chosen["derivatives"],
+        "dtypes": chosen["dtypes"],
     }
     return Spec(**(table | {key: list(value) for key, value in options.items() if value}))
+
+
+def _suite(name: str) -> str:
+    load_suite(name)
+    return name
 
 
 def _function(formula: str, points: tuple[str, ...]) -> Function | str:

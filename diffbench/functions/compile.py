@@ -105,8 +105,8 @@ def _compile(node: Node, dtype: str, *, is_complex: bool) -> Evaluator:
             truth = np.array([name == "True"])
             return lambda _: truth
         case Name(name):
-            value = named_constant(name)
-            return (lambda x: x) if value is None else _constant(value, dtype)
+            constant = named_constant(name)
+            return (lambda x: x) if constant is None else _constant(constant, dtype)
         case Call("Rational"):
             return _constant(_known_rational(node), dtype)
         case Negative(operand):

@@ -430,7 +430,7 @@ class _Parser:
         if abs(exponent) > MAX_POWER:
             raise self._error(f"exponent beyond ±{MAX_POWER}", node.position)
         base = rational_value(node.left)
-        if base is not None and _bits(base) * max(1, abs(exponent)) > MAX_BITS:
+        if base is not None and _bits(base) * max(Fraction(1), abs(exponent)) > MAX_BITS:
             raise self._error(f"constant of over {MAX_BITS} bits", node.position)
         if base == 0 and exponent < 0:
             raise self._error("constant divides by 0", node.position)

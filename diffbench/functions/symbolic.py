@@ -70,4 +70,5 @@ def _constant(name: str) -> Any:
 def _call(name: str, arguments: list[Any]) -> Any:
     if name == "Piecewise":
         return sympy.Piecewise(*zip(arguments[::2], arguments[1::2], strict=True))
-    return _OWN.get(name, getattr(sympy, name, None))(*arguments)
+    function = _OWN[name] if name in _OWN else getattr(sympy, name)
+    return function(*arguments)

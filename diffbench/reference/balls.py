@@ -194,7 +194,7 @@ _HEADS: dict[str, Callable[..., Any]] = {
     "acoth": lambda x: (1 / x).atanh(),
     "asech": lambda x: (1 / x).acosh(),
     "acsch": lambda x: (1 / x).asinh(),
-    "atan2": lambda y, x: arb.atan2(y, x),
+    "atan2": arb.atan2,
     "factorial": lambda x: (x + 1).gamma(),
     "loggamma": arb.lgamma,
     "polygamma": _polygamma,

@@ -12,7 +12,7 @@ from diffbench.report.html import page_figure, render_page
 from diffbench.report.plots import error_curves, figure_bytes, heat_map
 from diffbench.report.tables import FORMATS, run_tables
 from diffbench.sweep.results import Block, Results
-from diffbench.sweep.store import block_file, io_errors, load, write_atomically, write_parquet
+from diffbench.sweep.store import block_file, io_errors, load, parquet_bytes, write_file
 
 MAX_FIGURES = 100
 """How many blocks get a figure each; the tables and the page's matrix hold all."""
@@ -50,25 +50,24 @@ def write_report(
         for name in ("tables", "figures"):
             (folder / name).mkdir(parents=True, exist_ok=True)
     summary = pa.table(summary_columns(run.blocks))
-    write_atomically(folder / "summary.parquet", lambda p: write_parquet(summary, p))
+    write_file(folder / "summary.parquet", parquet_bytes(summary))
     _write_tables(run, folder / "tables")
     _write_heat_maps(run, folder / "figures")
     page = render_page(run, list(_draw(run, folder / "figures", map if executor is None else executor.map, progress)))
-    write_atomically(folder / "report.html", lambda p: _write_text(p, page))
+    write_file(folder / "report.html", page)
     return folder / "report.html"
 
 
 def _write_tables(results: Results, folder: Path) -> None:
     for name, table in run_tables(results).items():
         for suffix, render in FORMATS.items():
-            text = render(table)
-            write_atomically(folder / f"{name}.{suffix}", lambda p, text=text: _write_text(p, text))
+            write_file(folder / f"{name}.{suffix}", render(table))
 
 
 def _write_heat_maps(results: Results, folder: Path) -> None:
     for derivative, dtype in dict.fromkeys((block.derivative, block.dtype) for block in results.blocks):
         data = figure_bytes(heat_map(results, derivative, dtype), "svg")
-        write_atomically(folder / f"digits-d{derivative}-{dtype}.svg", lambda p, data=data: _write_bytes(p, data))
+        write_file(folder / f"digits-d{derivative}-{dtype}.svg", data)
 
 
 def _draw(
@@ -77,7 +76,7 @@ def _draw(
     """Write the figure of every block and yield what the page shows of it."""
     numbered = [(i, block) for i, block in enumerate(results.blocks) if block.grid_size > 1][:MAX_FIGURES]
     for done, (name, vector, figure) in enumerate(mapping(_draw_block, numbered), 1):
-        write_atomically(folder / name, lambda p, vector=vector: _write_bytes(p, vector))
+        write_file(folder / name, vector)
         if progress is not None:
             progress(done, len(numbered))
         yield figure
@@ -87,11 +86,3 @@ def _draw_block(numbered: tuple[int, Block]) -> tuple[str, bytes, dict[str, Any]
     number, block = numbered
     name = Path(block_file(block.function, block.derivative, block.dtype)).with_suffix(".svg").name
     return name, figure_bytes(error_curves(block), "svg"), page_figure(block, number)
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")

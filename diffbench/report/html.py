@@ -16,6 +16,7 @@ from diffbench.report.tables import (
     estimates_table,
     is_small,
     ranking_table,
+    sentence,
     status_table,
 )
 from diffbench.sweep.results import Block, Results
@@ -35,21 +36,19 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]]) -> str:
     """
     ranking = ranking_table(results)
     drawn = list(figures)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            headline=_headline(results),
-            sentence=_sentence(results, ranking),
-            strip=_strip(results),
-            ranking=ranking,
-            estimates=estimates_table(results) if is_small(results) else None,
-            matrices=_matrices(results, {figure["anchor"] for figure in drawn}),
-            figures=drawn,
-            status=status_table(results),
-            provenance=_provenance(results),
-            spec=results.spec,
-        )
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        headline=_headline(results),
+        sentence=_sentence(results, ranking),
+        strip=_strip(results),
+        ranking=ranking,
+        estimates=estimates_table(results) if is_small(results) else None,
+        matrices=_matrices(results, {figure["anchor"] for figure in drawn}),
+        figures=drawn,
+        status=status_table(results),
+        provenance=_provenance(results),
+        spec=results.spec,
+        as_sentence=sentence,
     )
 
 
@@ -142,7 +141,8 @@ def _alternative(block: Block, point: int) -> str:
         return f"Error against epsilon of {block.function}; the derivative is 0 or no cell is ok."
     s = int(np.nanargmax(best))
     step = curves.optimal_epsilon[s, point]
-    return f"Error against epsilon of {block.function}: {block.schemes[s]} is best, {best[s]:.1f} digits at ε = {step:.2g}."
+    winner = f"{block.schemes[s]} is best, {best[s]:.1f} digits at ε = {step:.2g}"
+    return f"Error against epsilon of {block.function}: {winner}."
 
 
 def _provenance(results: Results) -> str:

@@ -122,7 +122,7 @@ def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> F
     axes = figure.add_subplot()
     image = axes.imshow(digits, aspect="auto", cmap=COLORMAP, vmin=0, vmax=FULL_DIGITS)
     for row, column in np.ndindex(*digits.shape):
-        _label_cell(axes, row, column, digits[row, column])
+        _label_cell(axes, row, column, float(digits[row, column]))
     axes.set_xticks(range(len(schemes)), schemes, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
     axes.set_yticks(range(len(blocks)), [_shorten(block.function, 24) for block in blocks], fontsize=7)
     axes.set_title(f"Correct digits at the optimal ε: {_ordinal(derivative)} derivative, {dtype}", fontsize=9)
@@ -142,8 +142,8 @@ def png_bytes(figure: Figure, dpi: int = 100, colors: int = 64) -> bytes:
     """Return a small PNG of a figure, in a palette, for pages that hold many."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib types only part of its backends
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]
     out = io.BytesIO()
     picture.quantize(colors, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "png")
     return out.getvalue()
@@ -241,7 +241,7 @@ def point_title(block: Block, point: int) -> str:
     return f"{_ordinal(block.derivative)} derivative at x = {block.x[point]:.6g} ({which}), {block.dtype}"
 
 
-def _power_of_ten(value: float, position: int | None = None) -> str:
+def _power_of_ten(value: float, position: float | None = None) -> str:
     """Label a tick in plain text; matplotlib's own mathematical labels take half the time of a figure."""
     del position
     return "10" + f"{round(np.log10(value))}".translate(_SUPERSCRIPTS)

@@ -91,7 +91,8 @@ def to_markdown(table: Table) -> str:
     header = "| " + " | ".join(_escape_markdown(column.header) for column in table.columns) + " |"
     rule = "|" + "|".join(" --- " if column.kind == "text" else " ---: " for column in table.columns) + "|"
     rows = ["| " + " | ".join(map(_escape_markdown, row)) + " |" for row in table.cells()]
-    return "\n".join([f"**{table.title}.** {_escape_markdown(table.caption)}", "", header, rule, *rows]) + "\n"
+    title = table.title if table.title.endswith("?") else f"{table.title}."
+    return "\n".join([f"**{title}** {_escape_markdown(sentence(table.caption))}", "", header, rule, *rows]) + "\n"
 
 
 def to_latex(table: Table) -> str:
@@ -101,7 +102,7 @@ def to_latex(table: Table) -> str:
     rows = [" & ".join(map(escape_latex, row)) + r" \\" for row in table.cells()]
     lines = [
         r"\begin{table}",
-        rf"\caption{{{escape_latex(table.title)}: {escape_latex(table.caption)}.}}",
+        rf"\caption{{{escape_latex(table.title)} {escape_latex(sentence(table.caption))}}}",
         rf"\begin{{tabular}}{{{spec}}}",
         r"\toprule",
         rf"{header} \\",
@@ -112,6 +113,11 @@ def to_latex(table: Table) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def sentence(text: str) -> str:
+    """Return a caption as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "tex": to_latex}

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -177,7 +178,7 @@ class RichardsonScheme(DifferenceScheme):
             gain = self.ratio ** int(stencil.order)
             column = [
                 (_number(gain, epsilon) * fine - coarse) / _number(gain - 1, epsilon)
-                for fine, coarse in zip(column, column[1:], strict=False)
+                for fine, coarse in pairwise(column)
             ]
         return column[0]
 
@@ -217,9 +218,12 @@ class ComplexStepScheme(DifferenceScheme):
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Take the imaginary part, or twice the difference of real parts."""
         above = values[UPWARDS]
+        estimate: Array
         if self.derivative == 1:
-            return above.imag / epsilon
-        return _number(2, epsilon) * (values[CENTRE] - above.real) / epsilon / epsilon
+            estimate = above.imag / epsilon
+        else:
+            estimate = _number(2, epsilon) * (values[CENTRE] - above.real) / epsilon / epsilon
+        return estimate
 
 
 @final
@@ -250,7 +254,8 @@ class DiagonalStepScheme(DifferenceScheme):
 
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Add the imaginary parts, in which f′ cancels."""
-        return (values[DIAGONAL[0]].imag + values[DIAGONAL[1]].imag) / epsilon / epsilon
+        estimate: Array = (values[DIAGONAL[0]].imag + values[DIAGONAL[1]].imag) / epsilon / epsilon
+        return estimate
 
 
 @final

@@ -134,7 +134,7 @@ class Stencil:
     @cached_property
     def order(self) -> int | float:
         """Order of accuracy p; infinite for the identity."""
-        if self.offsets == (0,):
+        if self.offsets == (Fraction(0),):
             return math.inf
         return next(j for j in count(self.derivative + 1) if self.moment(j)) - self.derivative
 

@@ -32,8 +32,14 @@ class Cells:
         self.epsilon[place] = epsilon
         self.evaluations[place] = evaluations
         self.status[place] = Status.OK
-        views = (self.estimate, self.error_estimate, self.evaluations, self.status, self.reason)
-        return Part(*(array[place] for array in views), self.reasons)
+        return Part(
+            self.estimate[place],
+            self.error_estimate[place],
+            self.evaluations[place],
+            self.status[place],
+            self.reason[place],
+            self.reasons,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,12 @@ class Part:
             self.reasons.append(reason)
         self.status[mask] = status
         self.reason[mask] = self.reasons.index(reason)
+
+    def mark_one(self, place: tuple[int, int], status: Status, reason: str) -> None:
+        """Give one cell a status with its reason."""
+        mask = np.zeros(self.status.shape, dtype=bool)
+        mask[place] = True
+        self.mark(mask, status, reason)
 
     def finish(self) -> None:
         """Leave out estimates that do not exist or do not count."""

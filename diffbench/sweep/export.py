@@ -171,6 +171,7 @@ def _cell_columns(block: Block) -> dict[str, Array]:
         "error_estimate",
     )
     labels = np.array([status.label for status in STATUSES], dtype=object)
+    indices = np.array([*range(block.grid_size), None], dtype=object)
     return {
         "function": np.full(scheme.size, block.function, dtype=object),
         "derivative": np.full(scheme.size, block.derivative),
@@ -179,7 +180,7 @@ def _cell_columns(block: Block) -> dict[str, Array]:
         "rule": rules[np.maximum(column - block.grid_size + 1, 0)],
         "point": point,
         "x": block.x[point],
-        "epsilon_index": np.where(in_grid, column.astype(object), None),
+        "epsilon_index": indices[np.where(in_grid, column, -1)],
         "reference": block.hi[point, 0],
         "reference_lo": block.lo[point, 0],
         **{name: getattr(block, name)[cells] for name in measured},

@@ -70,8 +70,6 @@ class NodeTable:
     ----------
     grid : Panel
         The grid's.
-    failure : str
-        What f raised or answered that is no array, if anything: no scheme has values then.
     """
 
     def __init__(
@@ -84,7 +82,7 @@ class NodeTable:
     ) -> None:
         self._dtype = x.dtype.name
         self.grid = Panel(epsilons[None, :])
-        self.failure = ""
+        self._failures = {False: "", True: ""}
         self._problems = {False: "", True: ""}
         self._chosen: dict[tuple[str, str], Panel] = {}
         panels: dict[bytes, Panel] = {b"": self.grid}
@@ -104,18 +102,22 @@ class NodeTable:
 
     def unsupported_reason(self, scheme: DifferenceScheme) -> str:
         """Return why the scheme has no values here, or nothing."""
-        return (
-            scheme.unsupported_reason(self._dtype)
-            or self._problems[False]
-            or (self._problems[True] if scheme.needs_complex else "")
-        )
+        return scheme.unsupported_reason(self._dtype) or self._first(self._problems, scheme)
+
+    def failure(self, scheme: DifferenceScheme) -> str:
+        """Return what f raised, or answered that is no array, at the scheme's nodes, or nothing."""
+        return self._first(self._failures, scheme)
+
+    @staticmethod
+    def _first(texts: dict[bool, str], scheme: DifferenceScheme) -> str:
+        return texts[False] or (texts[True] if scheme.needs_complex else "")
 
     def _evaluate(self, function: Function, panels: list[Panel]) -> None:
-        try:
-            for is_complex in (False, True):
+        for is_complex in (False, True):
+            try:
                 self._problems[is_complex] = self._fill(function, panels, is_complex=is_complex)
-        except Exception as error:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
-            self.failure = describe(error)
+            except Exception as error:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
+                self._failures[is_complex] = describe(error)
 
     def _fill(self, function: Function, panels: list[Panel], *, is_complex: bool) -> str:
         """Evaluate f at all real or all complex nodes in one call; return what keeps it from being compiled."""
@@ -147,7 +149,8 @@ def steps(offset: Fraction, epsilon: Array) -> Array:
     rounded = round_to(offset, dtype)
     if np.isfinite(rounded) and Fraction(rounded) == offset:
         with np.errstate(all="ignore"):
-            return np.multiply(epsilon, np.array([rounded], dtype=dtype))
+            products: Array = epsilon * np.array([rounded], dtype=dtype)
+        return products
     exact = [offset * Fraction(float(value)) for value in epsilon.ravel()]
     return round_array(exact, dtype).reshape(epsilon.shape)
 

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -42,12 +42,19 @@ def io_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {' '.join(str(reason).split())[:200]}") from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, data: bytes | str) -> None:
     """Write a file under a temporary name beside it and rename it, so that it is whole or not there."""
     partial = path.with_name(f".{path.name}.partial")
     with io_errors(path):
-        write(partial)
+        partial.write_bytes(data if isinstance(data, bytes) else data.encode())
         partial.replace(path)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return a table as Parquet, with settings that give the same bytes every time."""
+    stream = pa.BufferOutputStream()
+    pq.write_table(table, stream, compression="zstd", compression_level=1)
+    return bytes(stream.getvalue().to_pybytes())
 
 
 class RunFolder:
@@ -114,7 +121,7 @@ class RunFolder:
     def write_block(self, block: Block) -> None:
         """Add a finished block."""
         path = self.path / "cells" / block_file(block.function, block.derivative, block.dtype)
-        write_atomically(path, lambda partial: write_parquet(cells_table(block), partial))
+        write_file(path, parquet_bytes(cells_table(block)))
         for label, count in block.counts.items():
             self._counts[label] = self._counts.get(label, 0) + count
         for reference in block.references:
@@ -122,10 +129,9 @@ class RunFolder:
 
     def finish(self, blocks: tuple[Block, ...]) -> dict[str, Any]:
         """Write the references and the final manifest, and return it."""
-        table = references_table(blocks)
-        write_atomically(self.path / "references.parquet", lambda partial: write_parquet(table, partial))
+        write_file(self.path / "references.parquet", parquet_bytes(references_table(blocks)))
         manifest = self.manifest("complete")
-        write_atomically(self.path / "manifest.json", lambda p: _write_text(p, _json(manifest)))
+        write_file(self.path / "manifest.json", _json(manifest))
         return manifest
 
 
@@ -165,20 +171,17 @@ def _read_block(folder: Path, name: tuple[str, int, str], references: list[Any])
 
 
 def block_file(function: str, derivative: int, dtype: str) -> str:
-    """Return the name of a block's file: readable, safe on every file system, different for different names."""
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", function).strip("-")[:40]
-    short = hashlib.sha256(function.encode()).hexdigest()[:8]
-    return f"{readable or 'function'}-{short}-d{derivative}-{dtype}.parquet"
+    """Return the name of a block's file: the function's where every file system takes it, else a mark is added."""
+    readable = function
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", function):
+        mark = hashlib.sha256(function.encode()).hexdigest()[:8]
+        readable = re.sub(r"[^a-z0-9]+", "-", function.lower())[:40] + f"-{mark}"
+    return f"{readable.strip('-')}-d{derivative}-{dtype}.parquet"
 
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that the numbers depend on."""
     return {"diffbench": __version__, "python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
-
-
-def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a table with settings that give the same bytes every time."""
-    pq.write_table(table, path, compression="zstd", compression_level=1)
 
 
 def _plan(spec: Spec) -> dict[str, Any]:
@@ -194,10 +197,6 @@ def _plan(spec: Spec) -> dict[str, Any]:
         for derivative, schemes in unit.schemes
     ]
     return {"schema_version": SCHEMA_VERSION, "planned": spec.planned, "blocks": blocks}
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
 
 
 def _json(data: object) -> str:

@@ -1,0 +1,60 @@
+"""The README says what the program does."""
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from diffbench import Spec, run
+from diffbench.cli import VERBS, cli
+from diffbench.report.tables import ranking_table, to_markdown
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+SHELL_LINES = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+]
+
+
+def test_python_examples_are_true():
+    failed, attempted = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert attempted >= 6
+    assert failed == 0
+
+
+def test_leads_with_the_two_commands():
+    assert [line for line in SHELL_LINES if line][:2] == ["make report", "make test"]
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL_LINES if line.startswith("diffbench")])
+def test_command_lines_parse(line):
+    verb, *arguments = shlex.split(line)[1:]
+    assert verb in VERBS
+    command = cli.get_command(None, verb)
+    command.make_context(verb, arguments)
+
+
+def numbers(markdown):
+    rows = [line.strip("| ").split(" | ") for line in markdown.splitlines() if line.startswith("| ")][1:]
+    return {row[1]: [float(cell) for cell in row[4:10]] for row in rows if row[0] != "---:"}
+
+
+def test_table_is_what_the_program_measures():
+    table = README.split("<!-- ranking -->")[1].split("<!-- /ranking -->")[0]
+    measured = numbers(to_markdown(ranking_table(run(Spec("standard")))))
+    printed = numbers(table)
+    assert printed.keys() == measured.keys()
+    assert len(printed) >= 19
+    for scheme, values in printed.items():
+        # Another libm may move a median by a little; digits are printed with one decimal.
+        assert values == pytest.approx(measured[scheme], abs=0.35), scheme
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(targets) >= 3
+    assert [target for target in targets if not (ROOT / target).exists()] == []
