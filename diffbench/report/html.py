@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diffbench.analysis.summary import summarize_curves
-from diffbench.report.plots import cell_colors, error_curves, png_bytes, point_title, typical_point
+from diffbench.report.plots import block_title, cell_colors, error_curves, png_bytes, point_title, typical_point
 from diffbench.report.tables import (
     Table,
     digits_table,
@@ -61,7 +61,7 @@ def page_figure(block: Block, number: int) -> dict[str, Any]:
         "height": _HEIGHT,
         "data": base64.b64encode(png_bytes(error_curves(block, point))).decode(),
         "alt": _alternative(block, point),
-        "caption": f"{block.function}: {block.formula}; {point_title(block, point)}.",
+        "caption": f"{block_title(block)}; {point_title(block, point)}.",
     }
 
 
@@ -86,11 +86,12 @@ def _sentence(results: Results, ranking: Table) -> str:
     counts = results.counts
     failed = counts["failed"] or "none"
     cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {failed} failed"
-    first = next((row for row in ranking.rows if row["optimal_digits"] is not None), None)
-    if first is None:
+    measured = [row for row in ranking.rows if row["optimal_digits"] is not None]
+    if not measured:
         return f"{_headline(results)}: {cells}."
+    first = max(measured, key=lambda row: row["optimal_digits"])
     best = f"{first['scheme']} comes first with {first['optimal_digits']:.1f} digits at its optimal ε"
-    return f"{_headline(results)}: {cells}; {best} (median over functions)."
+    return f"{_headline(results)}: {cells}; {best} (derivative {first['derivative']}, {first['dtype']}, median)."
 
 
 def _strip(results: Results) -> list[tuple[str, str]]:

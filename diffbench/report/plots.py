@@ -220,8 +220,7 @@ def _draw_roundoff(axes: Axes, block: Block, *, relative: bool) -> None:
 
 
 def _label_curve_axes(axes: Axes, block: Block, p: int, *, relative: bool) -> None:
-    name = f"{_shorten(block.function, 30)}: " if block.function != block.formula else ""
-    axes.set_title(f"{name}{_shorten(block.formula, 70)}", fontsize=9.5, loc="left", pad=18, parse_math=False)
+    axes.set_title(block_title(block), fontsize=9.5, loc="left", pad=18, parse_math=False)
     axes.text(0, 1.015, point_title(block, p), transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
     axes.set_xlabel("epsilon ε", fontsize=8)
     axes.set_ylabel("relative error" if relative else "absolute error (the derivative is 0)", fontsize=8)
@@ -233,6 +232,12 @@ def _label_curve_axes(axes: Axes, block: Block, p: int, *, relative: bool) -> No
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def block_title(block: Block) -> str:
+    """Return name and formula of a block's function, the formula only where it is the name."""
+    name = f"{_shorten(block.function, 30)}: " if block.function != block.formula else ""
+    return f"{name}{_shorten(block.formula, 70)}"
 
 
 def point_title(block: Block, point: int) -> str:

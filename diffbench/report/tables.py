@@ -225,24 +225,24 @@ def status_table(results: Results) -> Table:
         Column("functions", "functions", "count"),
         Column("example", "for example"),
     )
-    found: dict[tuple[int, str], list[Any]] = {}
+    found: dict[tuple[int, str], tuple[list[int], set[str], str]] = {}
     for block in results.blocks:
         for status in STATUSES[:-1]:
             for number in np.unique(block.reason[block.status == status]):
                 cells = np.argwhere((block.status == status) & (block.reason == number))
                 example = f"{block.function}, {block.schemes[cells[0][0]]}"
-                entry = found.setdefault((int(status), block.reasons[number]), [0, 0, example])
-                entry[0] += len(cells)
-                entry[1] += 1
+                counts, functions, _ = found.setdefault((int(status), block.reasons[number]), ([], set(), example))
+                counts.append(len(cells))
+                functions.add(block.function)
     rows = [
         {
             "status": Status(status).label,
             "reason": reason,
-            "cells": cells,
-            "functions": functions,
+            "cells": sum(counts),
+            "functions": len(functions),
             "example": example,
         }
-        for (status, reason), (cells, functions, example) in sorted(found.items())
+        for (status, reason), (counts, functions, example) in sorted(found.items())
     ]
     return Table("Cells that are not ok", "every planned cell is ok or stands here", columns, rows)
 
