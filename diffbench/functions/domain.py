@@ -72,6 +72,13 @@ class Domain:
         """Return the interval that a point lies in, or None."""
         return next((interval for interval in self.intervals if x in interval), None)
 
+    def contains_array(self, x: FloatArray) -> npt.NDArray[np.bool_]:
+        """Return which elements belong to one of the intervals, exactly."""
+        inside = np.zeros(x.shape, dtype=bool)
+        for interval in self.intervals:
+            inside |= interval.contains_array(x)
+        return inside
+
     def __str__(self) -> str:
         return self.text
 

@@ -120,7 +120,7 @@ class NodeTable:
                 self._failures[is_complex] = describe(error)
 
     def _fill(self, function: Function, panels: list[Panel], *, is_complex: bool) -> str:
-        """Evaluate f at all real or all complex nodes in one call; return what keeps it from being compiled."""
+        """Evaluate f in one call at all real or all complex nodes inside its domain; return what keeps it from it."""
         places = [(panel, k) for panel in panels for k in panel.nodes if bool(k.imaginary) == is_complex]
         if not places:
             return ""
@@ -132,9 +132,13 @@ class NodeTable:
         except UnsupportedError as error:
             return str(error)
         flat = np.concatenate([panel.nodes[k].ravel() for panel, k in places])
-        values = f(flat)
-        if not is_array_of(values, flat.shape, dtype):
-            return _wrong_answer(values, flat.shape, dtype)
+        inside = function.domain.contains_array(flat.real)
+        values = np.full(flat.shape, np.nan, dtype=dtype)
+        if inside.any():
+            answer = f(flat[inside])
+            if not is_array_of(answer, flat[inside].shape, dtype):
+                return _wrong_answer(answer, flat[inside].shape, dtype)
+            values[inside] = answer
         parts = np.split(values, np.cumsum([panel.nodes[k].size for panel, k in places])[:-1])
         for (panel, k), part in zip(places, parts, strict=True):
             panel.values[k] = part.reshape(panel.nodes[k].shape)
@@ -182,10 +186,7 @@ def _wrong_answer(values: Any, shape: tuple[int, ...], dtype: str) -> str:
 def _undefined(function: Function, nodes: Array, values: Array) -> Array:
     """Return where f is not finite inside its domain because it is not defined, or not real, there."""
     undefined = np.zeros(values.shape, dtype=bool)
-    suspects = np.zeros(values.shape, dtype=bool)
-    for interval in function.domain.intervals:
-        suspects |= interval.contains_array(nodes)
-    suspects &= ~np.isfinite(values)
+    suspects = function.domain.contains_array(nodes) & ~np.isfinite(values)
     for place in zip(*np.nonzero(suspects), strict=True):
         undefined[place] = not is_defined(function.formula, Fraction(float(nodes[place])))
     return undefined

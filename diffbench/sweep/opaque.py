@@ -29,10 +29,11 @@ def call_opaque(
     """
     steps: list[tuple[Any, ...]] = [(epsilon,) for epsilon in epsilons] if scheme.takes_epsilon else [()]
     failures = {}
+    f = function.compile(x.dtype.name)
     for point in range(x.size):
         for column, step in enumerate(steps):
             place = point, column
-            counted = _Counted(function.compile(x.dtype.name), x.dtype)
+            counted = _Counted(f, x.dtype)
             try:
                 part.estimate[place], part.error_estimate[place] = _answer(scheme.call(counted, x[point], *step))
             except Exception as error:  # noqa: BLE001  (whatever a contestant raises is its result)

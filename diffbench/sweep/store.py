@@ -46,8 +46,11 @@ def write_file(path: Path, data: bytes | str) -> None:
     """Write a file under a temporary name beside it and rename it, so that it is whole or not there."""
     partial = path.with_name(f".{path.name}.partial")
     with io_errors(path):
-        partial.write_bytes(data if isinstance(data, bytes) else data.encode())
-        partial.replace(path)
+        try:
+            partial.write_bytes(data if isinstance(data, bytes) else data.encode())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
