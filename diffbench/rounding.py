@@ -21,7 +21,8 @@ DTYPES = ("float16", "float32", "float64")
 """Names of the dtypes that a sweep can run in."""
 
 MAX_DIGITS = 1000
-MAX_EXPONENT = 5000
+MAX_EXPONENT = 400
+MAX_POWER_BITS = 2500
 
 _NUMBER = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+)\^([+-]?\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?)", re.ASCII)
 
@@ -49,8 +50,10 @@ def exact_number(value: object, name: str = "number") -> Fraction:
     """
     if isinstance(value, str):
         return _parse_number(value, name)
-    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
-        return Fraction(value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return Fraction(int(value))
+    if isinstance(value, Fraction):
+        return value
     if isinstance(value, (float, np.floating)) and np.isfinite(value):
         return Fraction(*value.as_integer_ratio())
     raise InputError(f"{name}: {value!r} is not a finite number")
@@ -64,15 +67,15 @@ def _parse_number(text: str, name: str) -> Fraction:
             f"{name}: {text[:60]!r} is not a decimal, rational (1/3) or power (2^-52) of at most {MAX_DIGITS} digits"
         )
     sign, numerator, denominator, base, power, decimal, exponent = match.groups()
-    if abs(int(power or exponent or 0)) > MAX_EXPONENT:
+    if abs(int(exponent or 0)) > MAX_EXPONENT:
         raise InputError(f"{name}: {text[:60]!r} has an exponent beyond ±{MAX_EXPONENT}")
     if numerator is not None:
         if int(denominator) == 0:
             raise InputError(f"{name}: {text[:60]!r} divides by 0")
         magnitude = Fraction(int(numerator), int(denominator))
     elif base is not None:
-        if int(base) == 0 or abs(int(power)) * len(base) > MAX_EXPONENT:
-            raise InputError(f"{name}: {text[:60]!r} is 0 or longer than {MAX_EXPONENT} digits")
+        if int(base) == 0 or abs(int(power)) * int(base).bit_length() > MAX_POWER_BITS:
+            raise InputError(f"{name}: {text[:60]!r} is 0 or longer than {MAX_POWER_BITS} bits")
         magnitude = Fraction(int(base)) ** int(power)
     else:
         magnitude = Fraction(decimal) * Fraction(10) ** int(exponent or 0)
@@ -121,8 +124,8 @@ def round_to(value: Fraction, dtype: str) -> float:
 
 
 def exact_mpf(value: Any) -> Fraction:
-    """Return the rational that an mpmath number, or a constant at its context's precision, is."""
-    sign, mantissa, exponent, _ = (+value)._mpf_
+    """Return the rational that an mpmath number is, whatever the precision of its context."""
+    sign, mantissa, exponent, _ = value._mpf_
     magnitude = int(mantissa) << exponent if exponent >= 0 else Fraction(int(mantissa), 1 << -exponent)
     return Fraction(-magnitude if sign else magnitude)
 
@@ -153,6 +156,12 @@ def round_array(values: list[Fraction] | tuple[Fraction, ...], dtype: str) -> Fl
     """Round exact rationals once into an array of the dtype."""
     with np.errstate(over="ignore"):
         return np.array([round_to(value, dtype) for value in values], dtype=np.float64).astype(dtype)
+
+
+def shown(value: Fraction) -> str:
+    """Return a number as messages show it: exact where that is short, else to six digits."""
+    exact = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < 40 else ""
+    return exact if exact and len(exact) < 12 else str(mpmath.nstr(mpmath.mpf(value.numerator) / value.denominator, 6))
 
 
 def exact_text(value: Fraction) -> str:

@@ -42,7 +42,7 @@ class CurveSummary:
     optimal_epsilon : array
         Largest epsilon with the least running-median error.
     oracle_error : array
-        That error, absolute.
+        That error, absolute; for a scheme without an epsilon the error of its one cell.
     oracle_digits : array
         Its digits; NaN where the reference is 0.
     flat_decades : array
@@ -88,6 +88,7 @@ def summarize_curves(block: Block) -> CurveSummary:
         flat = smooth <= FLAT_FACTOR * oracle
         high, low = (np.where(flat, epsilon, fill) for fill in (0.0, np.inf))
         decades = np.log10(high.max(axis=-1) / low.min(axis=-1))
+        oracle = np.where(np.isnan(oracle), _single_errors(block), oracle)
         digits = correct_digits(relative_error(oracle, block.hi), block.dtype)[..., 0]
     return CurveSummary(
         np.where(empty, np.nan, np.take_along_axis(epsilon, best, axis=-1)[..., 0]),
@@ -95,6 +96,15 @@ def summarize_curves(block: Block) -> CurveSummary:
         digits,
         np.where(empty, np.nan, decades),
     )
+
+
+def _single_errors(block: Block) -> Array:
+    """Return |error| of schemes without an epsilon, which have one cell a point, (S, P, 1); NaN for the others."""
+    alone = block.grid_size + len(block.rules)
+    if alone == block.status.shape[-1]:
+        return np.full((*block.status.shape[:2], 1), np.nan)
+    ok = block.status[:, :, alone:] == Status.OK
+    return np.where(ok, np.abs(block.error[:, :, alone:]), np.nan)
 
 
 def summary_columns(blocks: Iterable[Block]) -> dict[str, list[Any]]:

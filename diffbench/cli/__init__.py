@@ -76,8 +76,8 @@ def main() -> NoReturn:
         code = _complain(f"{error.format_message()} See diffbench --help.", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of stdout has gone: what is left in the buffer has nowhere to go.
+    except (BrokenPipeError, SystemExit):
+        # The reader of stdout has gone, which click answers with an exit of its own; what is left has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:

@@ -55,7 +55,7 @@ def command(spec_file: Path | None, out: Path | None, *, quiet: bool, style: str
     """
     _stop_on_sigterm()
     spec = _spec(spec_file, chosen)
-    folder = out if out is not None else _new_folder(chosen["suites"], spec_file)
+    folder = out if out is not None else _new_folder(_run_name(spec_file, chosen))
     with Meter(enabled=not quiet) as meter:
         sweep = meter.begin("sweep", spec.planned, "cells")
         results = run(spec, out=folder, progress=lambda unit, cells: sweep(cells, unit.function.name))
@@ -105,8 +105,14 @@ def _function(formula: str, points: tuple[str, ...]) -> Function | str:
     return known if not points else Function(known.name, known.formula, points, domain=known.domain, tags=known.tags)
 
 
-def _new_folder(suites: tuple[str, ...], spec_file: Path | None) -> Path:
-    name = spec_file.stem if spec_file is not None else "-".join(Path(suite).stem for suite in suites) or "standard"
+def _run_name(spec_file: Path | None, chosen: dict[str, Any]) -> str:
+    if spec_file is not None:
+        return spec_file.stem
+    suites = "-".join(Path(suite).stem for suite in chosen["suites"])
+    return suites or ("formula" if chosen["formulas"] else "standard")
+
+
+def _new_folder(name: str) -> Path:
     stem = f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     candidates = (Path("results") / (stem if i == 0 else f"{stem}-{i}") for i in range(1000))
     return next(path for path in candidates if not path.exists())

@@ -82,7 +82,7 @@ def compile_formula(formula: Formula, dtype: str) -> Evaluator:
     def function(x: Array) -> Array:
         with np.errstate(all="ignore"):
             value = evaluate(x)
-        if value.shape == x.shape:
+        if value.shape == x.shape and value.dtype.kind == x.dtype.kind:
             return value
         return np.broadcast_to(value, x.shape).astype(np.result_type(value, x))
 
@@ -165,7 +165,7 @@ def named_constant(name: str) -> Fraction | None:
     attribute = {"pi": "pi", "E": "e", "EulerGamma": "euler", "Catalan": "catalan", "GoldenRatio": "phi"}.get(name)
     if attribute is None:
         return None
-    return exact_mpf(getattr(_CONTEXT, attribute))
+    return exact_mpf(+getattr(_CONTEXT, attribute))
 
 
 @cache
@@ -185,7 +185,7 @@ def _functions() -> Mapping[str, NumpyFunction]:
     table |= {f"a{name}": NumpyFunction(getattr(np, f"arc{name}")) for name in arcs}
     table |= {
         "log": NumpyFunction(lambda x, base=None: np.log(x) if base is None else np.divide(np.log(x), np.log(base))),
-        "cbrt": NumpyFunction(_cube_root, accepts_complex=False),
+        "cbrt": NumpyFunction(_cube_root),
         "cot": reciprocal(np.tan),
         "sec": reciprocal(np.cos),
         "csc": reciprocal(np.sin),
@@ -221,15 +221,15 @@ def _special_functions(special: Any) -> dict[str, NumpyFunction]:
         "bessely": special.yv,
         "besseli": special.iv,
         "besselk": special.kv,
-        "Ei": special.expi,
+        "Ei": lambda x: _exponential_integral(special.expi, special.exp1, x),
         "airyai": lambda x: special.airy(x)[0],
         "airyaiprime": lambda x: special.airy(x)[1],
         "airybi": lambda x: special.airy(x)[2],
         "airybiprime": lambda x: special.airy(x)[3],
         "Si": lambda x: special.sici(x)[0],
-        "Ci": lambda x: special.sici(x)[1],
+        "Ci": lambda x: _where_positive(x, special.sici(x)[1]),
         "Shi": lambda x: special.shichi(x)[0],
-        "Chi": lambda x: special.shichi(x)[1],
+        "Chi": lambda x: _where_positive(x, special.shichi(x)[1]),
         "fresnels": lambda x: special.fresnel(x)[0],
         "fresnelc": lambda x: special.fresnel(x)[1],
         "factorial": lambda x: special.gamma(np.add(x, _one(x))),
@@ -238,7 +238,7 @@ def _special_functions(special: Any) -> dict[str, NumpyFunction]:
         "legendre": special.eval_legendre,
     }
     real = {
-        "loggamma": special.gammaln,
+        "loggamma": lambda x: _where_positive(x, special.gammaln(x)),
         "polygamma": lambda order, x: special.polygamma(order.astype(int), x),
         "expint": lambda order, x: special.expn(order.astype(int), x),
         "hermite": lambda order, x: special.eval_hermite(order.astype(int), x),
@@ -266,7 +266,25 @@ def _fold(combine: Callable[..., Array], parts: tuple[Array, ...]) -> Array:
 
 def _cube_root(x: Array) -> Array:
     """Return the principal cube root, which is not real for negative numbers."""
-    return np.where(x < 0, np.array([np.nan], dtype=x.dtype), np.cbrt(x))
+    if x.dtype.kind == "c":
+        root: Array = np.power(x, np.array([1 / 3], dtype=x.real.dtype))
+        return root
+    return _where_positive(x, np.cbrt(x))
+
+
+def _where_positive(x: Array, value: Array) -> Array:
+    """Return the value where SymPy's principal one is real too: at negative numbers SciPy takes another branch."""
+    if x.dtype.kind == "c":
+        return value
+    return np.where(x < 0, np.array([np.nan], dtype=value.dtype), value)
+
+
+def _exponential_integral(expi: Callable[[Array], Array], exp1: Callable[[Array], Array], x: Array) -> Array:
+    """Return Ei, for complex x left of 0 as −E1(−x), which continues it from the real axis."""
+    if x.dtype.kind != "c":
+        return expi(x)
+    value: Array = np.where(x.real < 0, -exp1(-x), expi(x)).astype(x.dtype)
+    return value
 
 
 def _sinc(x: Array) -> Array:

@@ -106,8 +106,8 @@ class Function:
         evaluate: Evaluate | None = None,
         printed: Sequence[Printed] = (),
     ) -> None:
-        if not name or len(name) > 200 or not name.isprintable():
-            raise InputError(f"function: the name {name[:60]!r} is empty, too long or not printable")
+        if not isinstance(name, str) or not name or len(name) > 200 or not name.isprintable():
+            raise InputError(f"function: the name {str(name)[:60]!r} is not a printable text of 1 to 200 characters")
         parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
         region = domain if isinstance(domain, Domain) else REAL_LINE if domain is None else parse_domain(domain)
         exact = tuple(exact_number(point, f"point of {name}") for point in _sequence(points, name))

@@ -12,11 +12,13 @@ The grammar, loosest binding first::
 A minus sign binds looser than a power to its right, as in Python: ``-x**2`` is ``-(x**2)``.
 """
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from operator import add, mul, sub, truediv
 
 from diffbench.errors import FormulaError, InputError
 
@@ -26,7 +28,7 @@ MAX_HEIGHT = 200
 MAX_DIGITS = 100
 MAX_EXPONENT = 400
 MAX_POWER = 10_000
-MAX_FACTORIAL = 1_000
+MAX_ARGUMENT = 1_000
 MAX_BITS = 20_000
 
 CONSTANTS = ("pi", "E", "EulerGamma", "Catalan", "GoldenRatio")
@@ -418,19 +420,31 @@ class _Parser:
             raise self._error("Rational takes two numbers, the second not 0", call.position)
         if call.name in INTEGER_FIRST and not _is_order(values[0]):
             raise self._error(f"the first argument of {call.name} must be a whole number from 0 to 100", call.position)
-        if call.name in {"factorial", "gamma", "binomial"}:
-            large = [value for value in values if value is not None and abs(value) > MAX_FACTORIAL]
-            if large:
-                raise self._error(f"{call.name} of a number beyond ±{MAX_FACTORIAL}", call.position)
+        self._check_constants(call)
+
+    def _check_constants(self, call: Call) -> None:
+        """Keep SymPy from expanding a call of numbers, such as factorial(factorial(100)), without end."""
+        if call.name == "exp" or call.name in _EXPANDED:
+            bound = MAX_POWER if call.name == "exp" else MAX_ARGUMENT
+            for argument in call.arguments:
+                self._check_size(argument, bound, f"{call.name} of a constant", call.position)
+
+    def _check_size(self, node: Node, bound: int, what: str, position: int) -> None:
+        if not constants_only(node):
+            return
+        try:
+            size = abs(_estimate(node))
+        except (ArithmeticError, ValueError):
+            size = math.inf
+        if not size <= bound:
+            raise self._error(f"{what} beyond ±{bound}, or not elementary", position)
 
     def _check_power(self, node: Binary) -> None:
-        exponent = rational_value(node.right)
-        if exponent is None:
+        self._check_size(node.right, MAX_POWER, "exponent", node.position)
+        exponent, base = rational_value(node.right), rational_value(node.left)
+        if exponent is None or base is None:
             return
-        if abs(exponent) > MAX_POWER:
-            raise self._error(f"exponent beyond ±{MAX_POWER}", node.position)
-        base = rational_value(node.left)
-        if base is not None and _bits(base) * max(Fraction(1), abs(exponent)) > MAX_BITS:
+        if _bits(base) * max(Fraction(1), abs(exponent)) > MAX_BITS:
             raise self._error(f"constant of over {MAX_BITS} bits", node.position)
         if base == 0 and exponent < 0:
             raise self._error("constant divides by 0", node.position)
@@ -443,6 +457,43 @@ class _Parser:
             raise self._error("constant divides by 0", node.position)
         if _bits(left) + _bits(right) > MAX_BITS:
             raise self._error(f"constant of over {MAX_BITS} bits", node.position)
+
+
+def _estimate(node: Node) -> float:
+    """Return a constant roughly, in floats; raises ValueError where a function in it is not elementary."""
+    match node:
+        case Number(value):
+            return float(value)
+        case Name(name):
+            return _ROUGHLY[name]
+        case Negative(operand):
+            return -_estimate(operand)
+        case Binary(operator, left, right) if operator in _ARITHMETIC:
+            return _ARITHMETIC[operator](_estimate(left), _estimate(right))
+        case Call(name, arguments) if name in _ELEMENTARY:
+            return _ELEMENTARY[name](*map(_estimate, arguments))
+        case _:
+            raise ValueError(node)
+
+
+_ROUGHLY = {"pi": math.pi, "E": math.e, "EulerGamma": 0.58, "Catalan": 0.92, "GoldenRatio": 1.62}
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": add,
+    "-": sub,
+    "*": mul,
+    "/": truediv,
+    "**": math.pow,
+}
+_ELEMENTARY: dict[str, Callable[..., float]] = {
+    **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "cbrt", "sin", "cos", "tan", "atan", "tanh")},
+    "Rational": truediv,
+    "Abs": abs,
+}
+_BESSEL = ("besselj", "bessely", "besseli", "besselk")
+_EXPANDED = frozenset(
+    ("factorial", "gamma", "loggamma", "digamma", "polygamma", "binomial", "beta", "zeta", "expint", *_BESSEL)
+)
+"""Functions of which SymPy may write out the value at a number."""
 
 
 def rational_value(node: Node) -> Fraction | None:

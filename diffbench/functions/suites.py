@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -67,37 +67,61 @@ def parse_suite(text: str, name: str) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"suite {name}: no TOML: {error}") from error
     check_keys(data, ("description", "schemes", "epsilons", "functions"), f"suite {name}")
-    functions = tuple(function_from_table(table) for table in data.get("functions", ()))
+    tables = _list_of(data, "functions", dict, f"suite {name}")
+    functions = tuple(function_from_table(table) for table in tables)
     names = [function.name for function in functions]
     doubled = {each for each in names if names.count(each) > 1}
     if doubled or not functions:
         raise InputError(
             f"suite {name}: " + (f"two functions are called {min(doubled)!r}" if doubled else "no functions")
         )
-    return Suite(
-        name,
-        data.get("description", ""),
-        functions,
-        tuple(data.get("schemes", ())),
-        tuple(data.get("epsilons", ())),
-    )
+    schemes, epsilons = (tuple(_list_of(data, key, str, f"suite {name}")) for key in ("schemes", "epsilons"))
+    return Suite(name, _text(data, "description", f"suite {name}"), functions, schemes, epsilons)
 
 
 def function_from_table(table: Mapping[str, Any]) -> Function:
     """Make a function from a TOML table or a JSON object."""
-    name = str(table.get("name", table.get("formula", "")))
-    check_keys(table, ("name", "formula", "points", "domain", "tags", "source", "printed"), f"function {name!r}")
+    name = _text(table, "name", "function") or _text(table, "formula", "function")
+    where = f"function {name[:60]!r}"
+    check_keys(table, ("name", "formula", "points", "domain", "tags", "source", "printed"), where)
     for key in ("formula", "points"):
         if key not in table:
-            raise InputError(f"function {name!r}: the key {key!r} is missing")
-    rest = {key: table[key] for key in ("domain", "tags", "source") if key in table}
-    printed = tuple(_printed(entry, name) for entry in table.get("printed", ()))
-    return Function(name, table["formula"], table["points"], printed=printed, **rest)
+            raise InputError(f"{where}: the key {key!r} is missing")
+    return Function(
+        name,
+        _text(table, "formula", where),
+        _list_of(table, "points", (str, int, float), where),
+        domain=_text(table, "domain", where) or None,
+        tags=_list_of(table, "tags", str, where),
+        source=_text(table, "source", where),
+        printed=[_printed(entry, where) for entry in _list_of(table, "printed", dict, where)],
+    )
 
 
-def _printed(table: Mapping[str, Any], name: str) -> Printed:
-    check_keys(table, tuple(field.name for field in fields(Printed)), f"printed number of {name!r}")
+def _printed(table: Mapping[str, Any], where: str) -> Printed:
+    known = {field.name: field for field in fields(Printed)}
+    check_keys(table, tuple(known), f"printed number of {where}")
+    for name, field in known.items():
+        if field.default is MISSING and name not in table:
+            raise InputError(f"printed number of {where}: the key {name!r} is missing")
     return Printed(**table)
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise InputError(f"{where}: {key} = {value!r} is not a text")
+    return value
+
+
+_KINDS = {str: "texts", dict: "tables", (str, int, float): "numbers"}
+
+
+def _list_of(table: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> list[Any]:
+    value = table.get(key, ())
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, kind) for item in value):
+        raise InputError(f"{where}: {key} = {str(value)[:60]!r} is not a list of {_KINDS[kind]}")
+    return list(value)
 
 
 def find_function(name: str) -> Function:
@@ -114,7 +138,7 @@ def find_function(name: str) -> Function:
             if name in {function.name, f"{suite}/{function.name}"}:
                 return function
             names.append(function.name)
-    raise InputError(f"function: {name[:60]!r} is in no suite{nearest(name, names)}")
+    raise InputError(f"function: {name[:60]!r} is in no suite{nearest(name, [*BUILT_IN, *names])}")
 
 
 def check_keys(table: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:

@@ -49,6 +49,12 @@ def to_sympy(formula: Formula) -> sympy.Expr:
     return _convert(formula.tree, variable_symbol(formula))
 
 
+def to_unevaluated_sympy(formula: Formula) -> sympy.Expr:
+    """Return the formula as SymPy would write it down, not rewritten: x/x stays, and is not defined at 0."""
+    with sympy.evaluate(False):
+        return to_sympy(formula)
+
+
 def _convert(node: Node, symbol: sympy.Symbol) -> Any:
     match node:
         case Number(value):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
+from operator import eq, ge, gt, le, lt, ne
 from threading import RLock
 from typing import Any
 
@@ -127,6 +128,11 @@ def _instruction(node: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return _power(node)
     if isinstance(node, sympy.hyper):
         return _confluent_limit(node)
+    if isinstance(node, sympy.Piecewise):
+        return _piecewise, tuple(part for pair in node.args for part in pair.args)
+    if node in (sympy.true, sympy.false):
+        truth = bool(node)
+        return lambda: truth, ()
     operation = _HEADS.get(type(node).__name__)
     if operation is None:
         raise NoBallError(type(node).__name__)
@@ -181,11 +187,42 @@ def _log(x: arb, base: arb | None = None) -> arb:
     return x.log() if base is None else x.log() / base.log()
 
 
+def _heaviside(x: arb) -> arb:
+    return (1 + x.sgn()) / 2
+
+
+def _piecewise(*parts: Any) -> arb:
+    """Return the first value whose condition holds; undecided conditions leave nothing known."""
+    for value, condition in zip(parts[::2], parts[1::2], strict=True):
+        if condition is None:
+            break
+        if condition:
+            return value
+    return arb.nan()
+
+
+def _decided(holds: Callable[[Any, Any], bool], fails: Callable[[Any, Any], bool]) -> Callable[[arb, arb], bool | None]:
+    """Return a comparison of balls that answers None where they overlap."""
+    return lambda a, b: True if holds(a, b) else False if fails(a, b) else None
+
+
+_COMPARISONS: dict[str, Callable[[arb, arb], bool | None]] = {
+    "StrictLessThan": _decided(lt, ge),
+    "LessThan": _decided(le, gt),
+    "StrictGreaterThan": _decided(gt, le),
+    "GreaterThan": _decided(ge, lt),
+    "Equality": _decided(eq, ne),
+    "Unequality": _decided(ne, eq),
+}
+
 _HEADS: dict[str, Callable[..., Any]] = {
+    **_COMPARISONS,
+    "Heaviside": lambda x, *_: _heaviside(x),
     **{name: getattr(arb, name) for name in _SAME_NAME},
     "log": _log,
     "Abs": abs,
     "sign": arb.sgn,
+    "sinc": arb.sinc,
     "Max": lambda first, *rest: _fold(arb.max, first, rest),
     "Min": lambda first, *rest: _fold(arb.min, first, rest),
     "acot": lambda x: (1 / x).atan(),

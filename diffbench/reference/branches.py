@@ -14,8 +14,10 @@ import sympy
 
 from diffbench.errors import UncertainError
 from diffbench.reference.balls import BallProgram
+from diffbench.rounding import shown
 
-_SWITCHING = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
+_SIGNED = (sympy.Abs, sympy.sign, sympy.Heaviside)
+_SWITCHING = (*_SIGNED, sympy.Max, sympy.Min, sympy.Piecewise, sympy.atan2)
 _MAX_BITS = 4096
 _MAX_VANISHING = 8
 
@@ -50,7 +52,9 @@ def branch(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int)
     if isinstance(expression, (sympy.Max, sympy.Min)):
         toward = 1 if isinstance(expression, sympy.Max) else -1
         return reduce(lambda a, b: a if toward * _sign(a - b, symbol, x, side) >= 0 else b, arguments)
-    if isinstance(expression, (sympy.Abs, sympy.sign, sympy.Heaviside)):
+    if isinstance(expression, sympy.atan2):
+        _refuse_cut(arguments, symbol, x)
+    if isinstance(expression, _SIGNED):
         sign = _sign(arguments[0], symbol, x, side)
         if isinstance(expression, sympy.Abs):
             return sign * arguments[0]
@@ -60,18 +64,33 @@ def branch(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int)
 
 def is_seam(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> bool:
     """Return whether some switch of the function changes at x."""
-    return any(_sign(branch(s, symbol, x, 0), symbol, x, 0) == 0 for s in _switches(expression))
+    return any(_sign(branch(s, symbol, x, 0), symbol, x, 0) == 0 for s in _switches(expression, symbol, x))
 
 
-def _switches(expression: sympy.Expr) -> Iterator[sympy.Expr]:
-    """Yield the expressions at whose zeros branches change."""
-    for node in sympy.preorder_traversal(expression):
-        if isinstance(node, (sympy.Abs, sympy.sign, sympy.Heaviside)):
-            yield node.args[0]
-        elif isinstance(node, (sympy.Max, sympy.Min)):
-            yield from (b - a for i, a in enumerate(node.args) for b in node.args[i + 1 :])
-        elif isinstance(node, sympy.core.relational.Relational):
-            yield node.lhs - node.rhs
+def _switches(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> Iterator[sympy.Expr]:
+    """Yield the expressions at whose zeros branches change, of the pieces that matter at x."""
+    if isinstance(expression, sympy.Piecewise):
+        for value, condition in expression.args:
+            yield from _switches(condition, symbol, x)
+            if _holds(condition, symbol, x, 0):
+                yield from _switches(value, symbol, x)
+                return
+        return
+    if isinstance(expression, _SIGNED):
+        yield expression.args[0]
+    elif isinstance(expression, (sympy.Max, sympy.Min)):
+        yield from (b - a for i, a in enumerate(expression.args) for b in expression.args[i + 1 :])
+    elif isinstance(expression, sympy.core.relational.Relational):
+        yield expression.lhs - expression.rhs
+    for argument in expression.args:
+        yield from _switches(argument, symbol, x)
+
+
+def _refuse_cut(arguments: list[sympy.Expr], symbol: sympy.Symbol, x: Fraction) -> None:
+    """Refuse atan2(y, x) on its branch cut y = 0, x ≤ 0, where it jumps by 2π."""
+    y, abscissa = arguments
+    if _sign_at(y, symbol, x) == 0 and _sign_at(abscissa, symbol, x) <= 0:
+        raise UncertainError(f"{shown(x)} lies on the branch cut of atan2")
 
 
 def _piece(expression: sympy.Piecewise, symbol: sympy.Symbol, x: Fraction, side: int) -> sympy.Expr:
@@ -101,11 +120,15 @@ def _sign(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int) -> i
         if smooth == 0:
             return 0
     if side:
-        raise UncertainError(f"a branch's sign next to {float(x)!r} is not settled after {_MAX_VANISHING} derivatives")
+        raise UncertainError(f"a branch's sign next to {shown(x)} is not settled after {_MAX_VANISHING} derivatives")
     return 0
 
 
 def _sign_at(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> int:
+    if smooth.is_rational_function(symbol):
+        value = smooth.subs(symbol, sympy.Rational(x.numerator, x.denominator))
+        if value.is_Rational:
+            return int(sympy.sign(value))
     program, bits = BallProgram(smooth, symbol), 128
     while bits <= _MAX_BITS:
         ball = program(x, bits)
@@ -114,4 +137,4 @@ def _sign_at(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> int:
         if ball.midpoint == ball.radius == 0:
             return 0
         bits *= 2
-    raise UncertainError(f"which branch holds at {float(x)!r} is not settled with {_MAX_BITS} bits")
+    raise UncertainError(f"which branch holds at {shown(x)} is not settled with {_MAX_BITS} bits")

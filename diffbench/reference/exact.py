@@ -17,11 +17,11 @@ import sympy
 from diffbench.errors import InputError, UncertainError
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import Formula, parse_formula
-from diffbench.functions.symbolic import to_sympy, variable_symbol
+from diffbench.functions.symbolic import to_sympy, to_unevaluated_sympy, variable_symbol
 from diffbench.reference.balls import Ball, BallProgram, NoBallError
 from diffbench.reference.branches import branch, has_switches, is_seam
 from diffbench.reference.pair import rounded_pair
-from diffbench.rounding import exact_mpf, exact_number
+from diffbench.rounding import exact_mpf, exact_number, shown
 
 MAX_BITS = 16384
 MAX_DERIVATIVE = 10
@@ -97,7 +97,7 @@ def exact_derivative(formula: str | Formula | Function, x: object, derivative: i
     >>> exact_derivative("1/w**2", 4).hi
     -0.03125
     """
-    if not isinstance(derivative, int) or not 0 <= derivative <= MAX_DERIVATIVE:
+    if not isinstance(derivative, int) or isinstance(derivative, bool) or not 0 <= derivative <= MAX_DERIVATIVE:
         raise InputError(f"derivative: {derivative!r} is not a whole number from 0 to {MAX_DERIVATIVE}")
     if not isinstance(digits, int) or not 1 <= digits <= MAX_DIGITS:
         raise InputError(f"digits: {digits!r} is not a whole number from 1 to {MAX_DIGITS}")
@@ -115,15 +115,17 @@ def _as_formula(formula: str | Formula | Function) -> Formula:
 
 
 def is_defined(formula: Formula, x: Fraction) -> bool:
-    """Return whether the formula has a finite real value at x."""
-    expression, symbol = _expression(formula)
+    """Return whether the formula, as it is written, has a finite real value at x."""
     try:
-        value = _at_side(expression, symbol, x, 0)
-        return _program(value, symbol, 0)(x, 256).is_finite
+        return _value_program(formula)(x, 256).is_finite
     except NoBallError:
-        return _mpmath_value(expression, symbol, x, 0, 256) is not None
-    except UncertainError:
-        return True
+        expression, symbol = _expression(formula)
+        return _mpmath_value(expression, symbol, x, 256) is not None
+
+
+@lru_cache(maxsize=1024)
+def _value_program(formula: Formula) -> BallProgram:
+    return BallProgram(to_unevaluated_sympy(formula), variable_symbol(formula))
 
 
 def reference_at(formula: Formula, x: Fraction, derivative: int, digits: int = 34) -> Reference:
@@ -132,11 +134,16 @@ def reference_at(formula: Formula, x: Fraction, derivative: int, digits: int = 3
     try:
         if has_switches(expression) and is_seam(expression, symbol, x):
             return _seam(expression, symbol, x, derivative, digits)
-        return _ball_reference(_at_side(expression, symbol, x, 0), symbol, x, derivative, digits)
-    except NoBallError:
-        return _mpmath_reference(expression, symbol, x, derivative, digits)
+        smooth = _at_side(expression, symbol, x, 0)
     except UncertainError as error:
         return _uncertain(str(error))
+    except NoBallError as error:
+        return _uncertain(f"which branch holds at {shown(x)} is not settled: no ball arithmetic for {error}")
+    try:
+        return _ball_reference(smooth, symbol, x, derivative, digits)
+    except NoBallError as error:
+        derived = _differentiate(smooth, symbol, derivative)
+        return _mpmath_reference(derived, symbol, x, digits, f"no ball arithmetic for {error}")
 
 
 @lru_cache(maxsize=1024)
@@ -226,7 +233,7 @@ def _seam(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, derivative:
         gaps = [above - below] if m else [above - below, here - below, above - here]
         jumps = [_settled_value(BallProgram(gap, symbol), x, 1) for gap in gaps]
         if not all(jump.is_settled for jump in jumps):
-            return _uncertain(f"whether derivative {m} has a jump at {float(x)!r} is not settled")
+            return _uncertain(f"whether derivative {m} has a jump at {shown(x)} is not settled")
         if any(jump.value != 0 for jump in jumps):
             ends = [_left_derivative(left, symbol, derivative), _differentiate(right, symbol, derivative)]
             return _nondifferentiable(jumps, [BallProgram(end, symbol) for end in ends], x, m, derivative)
@@ -243,7 +250,7 @@ def _nondifferentiable(
     jumps: list[Reference], ends: list[BallProgram], x: Fraction, jumping: int, derivative: int
 ) -> Reference:
     """Return both one-sided limits of the difference quotient of derivative m − 1, where that one exists at x."""
-    reason = f"derivative {jumping} has a jump at {float(x)!r}"
+    reason = f"derivative {jumping} has a jump at {shown(x)}"
     limits: list[Any] = [None, None]
     if jumping == derivative or (jumping == 0 and derivative == 1):
         limits = [_settled_value(end, x, 17).value for end in ends]
@@ -253,41 +260,35 @@ def _nondifferentiable(
     return Reference(None, 0, mpmath.inf, "nondifferentiable", "ball", left=limits[0], right=limits[1], reason=reason)
 
 
-def _mpmath_reference(
-    expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, derivative: int, digits: int
-) -> Reference:
+def _mpmath_reference(derived: sympy.Expr, symbol: sympy.Symbol, x: Fraction, digits: int, reason: str) -> Reference:
     """Double the precision of mpmath until two values agree; heuristic, so no more than "agreed"."""
-    smooth = _differentiate(expression, symbol, derivative)
     magnitude = abs(x.numerator.bit_length() - x.denominator.bit_length())
     bits, wanted = 160 + 4 * magnitude, max(digits + 3, 36) / _LOG10_2
     previous = None
     while bits <= MAX_BITS:
-        value = _mpmath_value(smooth, symbol, x, 0, bits)
+        value = _mpmath_value(derived, symbol, x, bits)
         if value is not None and previous is not None:
             radius = abs(value - previous)
             if radius * 2 ** int(wanted) <= abs(value):
-                return _agreed(value, radius, bits)
+                return _agreed(value, radius, bits, reason)
         previous, bits = value, 2 * bits
     return _uncertain(f"two precisions of mpmath do not agree up to {MAX_BITS} bits", method="mpmath")
 
 
-def _agreed(value: Fraction, radius: Fraction, bits: int) -> Reference:
+def _agreed(value: Fraction, radius: Fraction, bits: int, reason: str) -> Reference:
     ball = Ball(value, radius or abs(value) / 2 ** (bits // 2), bits)
     hi_lo = rounded_pair(ball.midpoint, Fraction(0), VANISHED)
     hi, lo = hi_lo if hi_lo is not None else (None, None)
-    reason = "no ball arithmetic for this function"
     return Reference(_mpf(value), _digits_of(ball), _mpf(ball.radius), "agreed", "mpmath", hi=hi, lo=lo, reason=reason)
 
 
-def _mpmath_value(
-    expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, derivative: int, bits: int
-) -> Fraction | None:
+def _mpmath_value(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction, bits: int) -> Fraction | None:
     """Return the value as mpmath computes it with a fixed precision, or None where it is not finite and real."""
-    function = sympy.lambdify(symbol, _differentiate(expression, symbol, derivative), "mpmath")
     with mpmath.workprec(bits):
         try:
+            function = sympy.lambdify(symbol, smooth, "mpmath")
             value = mpmath.mpmathify(function(mpmath.mpf(x.numerator) / x.denominator))
-        except (ArithmeticError, ValueError, NameError, TypeError, NotImplementedError):
+        except Exception:  # noqa: BLE001  (what SymPy cannot print or mpmath not compute raises anything)
             return None
         if isinstance(value, mpmath.mpc) and value.imag == 0:
             value = value.real

@@ -147,11 +147,9 @@ def _alternative(block: Block, point: int) -> str:
 
 
 def _provenance(results: Results) -> str:
-    if not results.manifest:
-        return ""
-    versions = ", ".join(f"{name} {number}" for name, number in results.manifest["versions"].items())
-    machine = results.manifest["machine"]
-    return f"Run of {results.manifest['started']} on {machine['system']} {machine['architecture']} with {versions}."
+    versions = ", ".join(f"{name} {number}" for name, number in results.manifest.get("versions", {}).items())
+    machine = " ".join(str(part) for part in results.manifest.get("machine", {}).values())
+    return f"Made with {versions}, on {machine} cores." if versions else ""
 
 
 def _count(number: int, noun: str) -> str:

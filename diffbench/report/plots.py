@@ -1,6 +1,7 @@
 """One figure a function; the only module that knows matplotlib, and only its object interface."""
 
 import io
+from threading import Lock
 from typing import Any
 
 import matplotlib as mpl
@@ -39,6 +40,11 @@ BACKGROUND = "#BBBBBB"
 MAX_EMPHASISED = 8
 COLORMAP = "cividis"
 FULL_DIGITS = 16
+EQUAL_CONTRAST = 0.179
+"""Relative luminance at which black and white text have the same contrast (WCAG 2)."""
+
+_STYLE = Lock()
+"""matplotlib's settings are global to the process; who changes them for a moment holds this."""
 
 
 def plot(results: Results, function: str | None = None, derivative: int = 1, dtype: str = "float64") -> Figure:
@@ -123,8 +129,12 @@ def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> F
     image = axes.imshow(digits, aspect="auto", cmap=COLORMAP, vmin=0, vmax=FULL_DIGITS)
     for row, column in np.ndindex(*digits.shape):
         _label_cell(axes, row, column, float(digits[row, column]))
-    axes.set_xticks(range(len(schemes)), schemes, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
-    axes.set_yticks(range(len(blocks)), [_shorten(block.function, 24) for block in blocks], fontsize=7)
+    axes.set_xticks(
+        range(len(schemes)), schemes, rotation=60, ha="right", rotation_mode="anchor", fontsize=7, parse_math=False
+    )
+    axes.set_yticks(
+        range(len(blocks)), [_shorten(block.function, 24) for block in blocks], fontsize=7, parse_math=False
+    )
     axes.set_title(f"Correct digits at the optimal ε: {_ordinal(derivative)} derivative, {dtype}", fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02)
     bar.set_label("digits, median over the points (more is better)", fontsize=7)
@@ -135,7 +145,9 @@ def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> F
 def cell_colors(digits: float) -> tuple[str, str]:
     """Return background and text colour of a cell with so many digits."""
     background = mpl.colormaps[COLORMAP](min(max(digits / FULL_DIGITS, 0.0), 1.0))
-    return to_hex(background), "#ffffff" if digits < 0.57 * FULL_DIGITS else "#000000"
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background[:3]]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return to_hex(background), "#ffffff" if luminance < EQUAL_CONTRAST else "#000000"
 
 
 def png_bytes(figure: Figure, dpi: int = 100, colors: int = 64) -> bytes:
@@ -156,7 +168,7 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     }
     out = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "diffbench", "svg.fonttype": "path"}):
+    with _STYLE, mpl.rc_context({"svg.hashsalt": "diffbench", "svg.fonttype": "path"}):
         figure.savefig(out, format=kind, metadata=stable.get(kind, {"Software": None}))
     return out.getvalue()
 
@@ -276,6 +288,7 @@ def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
             name, (x, y), xytext=(1.04, height), textcoords="axes fraction", fontsize=7.5, color=color, va="center",
             arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
             annotation_clip=False,
+            parse_math=False,
         )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from diffbench.analysis.summary import RANKING_CRITERION, ranking_rows, summary_columns
-from diffbench.reference.exact import Reference
 from diffbench.sweep import export
 from diffbench.sweep.results import STATUSES, Block, Results, Status
 
@@ -202,12 +201,13 @@ def estimates_table(results: Results) -> Table:
     columns = (
         Column("function", "function"),
         Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
         Column("scheme", "scheme"),
         Column("x", "x", "number"),
         Column("epsilon", "ε", "number"),
         Column("rule", "rule"),
         Column("estimate", "estimate", "number"),
-        Column("exact", "exact"),
+        Column("reference", "exact", "number"),
         Column("error", "error", "number"),
         Column("digits", "digits", "digits"),
         Column("status", "status"),
@@ -288,21 +288,17 @@ def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:
         yield {
             "function": block.function,
             "derivative": block.derivative,
+            "dtype": block.dtype,
             "scheme": block.schemes[s],
             "x": float(block.x[p]),
             "epsilon": _known(block.epsilon[place]),
-            "rule": "" if c < block.grid_size else (*block.rules, "")[c - block.grid_size],
+            "rule": None if c < block.grid_size else (*block.rules, None)[c - block.grid_size],
             "estimate": _known(block.estimate[place]),
-            "exact": _exact_text(block.references[p]),
+            "reference": _known(block.hi[p, 0]),
             "error": _known(error[place]),
             "digits": _known(digits[place]),
             "status": Status(int(block.status[place])).label,
         }
-
-
-def _exact_text(reference: Reference) -> str:
-    text = export.decimal_text(reference.value, 20) or reference.verdict
-    return text.removesuffix(".0")
 
 
 def _known(value: float) -> float | None:

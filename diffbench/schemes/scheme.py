@@ -27,13 +27,14 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import InputError
-from diffbench.rounding import real_power, round_to
+from diffbench.rounding import exact_number, real_power, round_to
 from diffbench.schemes.stencil import Stencil, combine, richardson
 
 Array = npt.NDArray[Any]
 Values = Mapping["Offset", Array]
 
 MAX_LEVELS = 6
+MAX_DERIVATIVE = 20
 
 
 class Offset(NamedTuple):
@@ -306,7 +307,7 @@ _COMPLEX = {"complex-step": ComplexStepScheme, "complex-step-45": DiagonalStepSc
 _COMPLEX_DERIVATIVES = {"complex-step": (1, 2), "complex-step-45": (2,)}
 _SUFFIX = re.compile(r"(.+)-d(\d{1,3})", re.ASCII)
 _FAMILY = re.compile(r"(forward|backward|central)-(\d{1,3})", re.ASCII)
-_STENCIL = re.compile(r"stencil\(([-+0-9./, ]+)\)", re.ASCII)
+_STENCIL = re.compile(r"stencil\(([-+0-9./,]+)\)", re.ASCII)
 _RICHARDSON = re.compile(r"richardson(?:-(\d))?\((.+)\)", re.ASCII)
 
 
@@ -343,26 +344,31 @@ def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
     >>> parse_scheme("central-4-d2").evaluations
     5
     """
-    body, stated = split_derivative(name.strip())
+    family, stated = split_derivative("".join(name.split()))
     m = derivative if stated is None else stated
-    if body in _COMPLEX:
-        if m not in _COMPLEX_DERIVATIVES[body]:
-            raise InputError(f"scheme: {body} has no formula for derivative {m}")
-        return _COMPLEX[body](scheme_name(body, m), m)
-    if match := _RICHARDSON.fullmatch(body):
-        return _parse_richardson(match, m)
-    stencil = _parse_stencil(body, m)
-    return StencilScheme(scheme_name(re.sub(r"\s|\+", "", body), m), m, stencil)
+    if not 1 <= m <= MAX_DERIVATIVE:
+        raise InputError(f"scheme: derivative {m} of {name[:60]!r} is not from 1 to {MAX_DERIVATIVE}")
+    if family in _COMPLEX:
+        if m not in _COMPLEX_DERIVATIVES[family]:
+            raise InputError(f"scheme: {family} has no formula for derivative {m}")
+        return _COMPLEX[family](scheme_name(family, m), m)
+    if match := _RICHARDSON.fullmatch(family):
+        return _parse_richardson(match, m, stated)
+    family, stencil = _parse_stencil(family, m)
+    return StencilScheme(scheme_name(family, m), m, stencil)
 
 
-def _parse_richardson(match: re.Match[str], derivative: int) -> DifferenceScheme:
-    inner, stated = split_derivative(match[2])
-    m = derivative if stated is None else stated
+def _parse_richardson(match: re.Match[str], derivative: int, stated: int | None) -> DifferenceScheme:
+    inner, inner_stated = split_derivative(match[2])
+    if inner_stated is not None and stated not in {None, inner_stated}:
+        raise InputError(f"scheme: {match[0]} gives derivative {inner_stated}, not {stated}")
+    m = derivative if inner_stated is None else inner_stated
     levels = int(match[1] or 2)
     if not 2 <= levels <= MAX_LEVELS:
         raise InputError(f"scheme: a Richardson table has 2 to {MAX_LEVELS} levels, not {levels}")
-    family = "richardson" if levels == 2 else f"richardson-{levels}"
-    return RichardsonScheme(scheme_name(f"{family}({inner})", m), m, _parse_stencil(inner, m), levels)
+    family, stencil = _parse_stencil(inner, m)
+    table = "richardson" if levels == 2 else f"richardson-{levels}"
+    return RichardsonScheme(scheme_name(f"{table}({family})", m), m, stencil, levels)
 
 
 def scheme_name(family: str, derivative: int) -> str:
@@ -370,13 +376,15 @@ def scheme_name(family: str, derivative: int) -> str:
     return family if derivative == 1 else f"{family}-d{derivative}"
 
 
-def _parse_stencil(body: str, derivative: int) -> Stencil:
+def _parse_stencil(body: str, derivative: int) -> tuple[str, Stencil]:
+    """Return the canonical name of a family's member, and its stencil."""
     if match := _FAMILY.fullmatch(body):
         make = {"forward": Stencil.forward, "backward": Stencil.backward, "central": Stencil.central}[match[1]]
-        return make(derivative, int(match[2]))
+        return f"{match[1]}-{int(match[2])}", make(derivative, int(match[2]))
     if match := _STENCIL.fullmatch(body):
-        return Stencil.fit(match[1].split(","), derivative)
-    nearest = get_close_matches(body[:60], FAMILIES, n=1)
+        offsets = sorted(exact_number(offset, "offset") for offset in match[1].split(","))
+        return f"stencil({','.join(map(str, offsets))})", Stencil.fit(offsets, derivative)
+    nearest = get_close_matches(body[:60], FAMILIES, n=1, cutoff=0.75)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "; see diffbench list schemes"
     raise InputError(f"scheme: {body[:60]!r} is not a name by the rule{hint}")
 

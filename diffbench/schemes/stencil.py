@@ -51,7 +51,7 @@ class Stencil:
 
     def __init__(self, offsets: Iterable[object], weights: Iterable[object]) -> None:
         nodes = _exact_offsets(offsets)
-        values = [exact_number(weight, "weight") for weight in weights]
+        values = _exact_list(weights, "weight")
         if len(nodes) != len(values):
             raise InputError(f"weights: {len(values)} weights for {len(nodes)} offsets")
         pairs = sorted((node, weight) for node, weight in zip(nodes, values, strict=True) if weight)
@@ -241,8 +241,14 @@ def _simplest(k: Fraction) -> int | Fraction:
     return k.numerator if k.denominator == 1 else k
 
 
+def _exact_list(values: Iterable[object], name: str) -> list[Fraction]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InputError(f"{name}s: {values!r} is not a list of numbers")
+    return [exact_number(value, name) for value in values]
+
+
 def _exact_offsets(offsets: Iterable[object]) -> list[Fraction]:
-    nodes = [exact_number(offset, "offset") for offset in offsets]
+    nodes = _exact_list(offsets, "offset")
     if not nodes or len(set(nodes)) != len(nodes):
         raise InputError("offsets: there are none" if not nodes else "offsets: two are equal")
     if len(nodes) > MAX_NODES:
@@ -252,7 +258,8 @@ def _exact_offsets(offsets: Iterable[object]) -> list[Fraction]:
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"{name}: {value!r} is not a whole number from {low} to {high}")
+        shown = repr(value) if not isinstance(value, int) or value.bit_length() < 100 else "a huge number"
+        raise InputError(f"{name}: {shown} is not a whole number from {low} to {high}")
 
 
 def _check_family(derivative: int, order: int) -> None:

@@ -43,8 +43,9 @@ def usual_epsilon(scheme: DifferenceScheme, x: Array) -> Array:
     precision = np.finfo(x.dtype).nmant + 1
     exponent = Fraction(-precision, scheme.derivative + scheme.order) if scheme.cancels else Fraction(-precision)
     factor = np.array([round_to(real_power(2, exponent), x.dtype.name)], dtype=x.dtype)
-    epsilon = factor * np.maximum(np.abs(x), np.ones(1, dtype=x.dtype))
-    return (x + epsilon) - x if scheme.cancels else epsilon
+    with np.errstate(all="ignore"):
+        epsilon = factor * np.maximum(np.abs(x), np.ones(1, dtype=x.dtype))
+        return (x + epsilon) - x if scheme.cancels else epsilon
 
 
 USUAL = StepRule("usual", "u^(1/(m+p)) max(1, |x|), representable; u max(1, |x|) for complex step", usual_epsilon)

@@ -29,7 +29,7 @@ class Cells:
     def begin(self, row: int, columns: slice, epsilon: Array | float, evaluations: int) -> "Part":
         """Return the cells of one scheme in some columns, all ok so far."""
         place = (row, slice(None), columns)
-        self.epsilon[place] = epsilon
+        self.epsilon[place] = np.where(np.isfinite(epsilon), epsilon, np.nan)
         self.evaluations[place] = evaluations
         self.status[place] = Status.OK
         return Part(

@@ -13,7 +13,7 @@ from diffbench.rounding import round_array
 from diffbench.schemes.scheme import DifferenceScheme, OpaqueScheme, Scheme
 from diffbench.sweep.cells import Cells, Part
 from diffbench.sweep.nodes import NodeTable, Panel
-from diffbench.sweep.opaque import call_opaque
+from diffbench.sweep.opaque import call_opaque, promotes
 from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import block_references, judge_points, judge_references
@@ -89,7 +89,7 @@ class _Bench:
                 part.mark(_collapsed(panel, scheme), Status.COLLAPSED, "nodes coincide or epsilon rounds to 0")
                 judge_references(part, self.references)
                 _judge_values(part, panel, scheme)
-            part.mark(bool(failure), Status.FAILED, f"f raised {failure}")
+            part.mark(bool(failure), Status.FAILED, failure)
             self._judge_domain(part, panel, scheme)
             part.finish()
 
@@ -101,14 +101,15 @@ class _Bench:
         else:
             part = self.cells.begin(row, slice(epsilons.size + len(self.unit.rules), None), np.nan, 0)
         failures = call_opaque(part, scheme, self.unit.function, self.x, epsilons)
+        lost = epsilons == 0 if scheme.takes_epsilon else np.zeros(1, dtype=bool)
+        part.mark(lost, Status.COLLAPSED, "epsilon rounds to 0")
         judge_references(part, self.references)
-        part.mark(~np.isfinite(part.estimate), Status.NONFINITE, "the estimate is not finite")
-        if scheme.takes_epsilon:
-            lost = (epsilons == 0) & ~np.isfinite(part.estimate)
-            part.mark(lost, Status.COLLAPSED, "epsilon rounds to 0")
+        part.mark(~np.isfinite(part.estimate) & ~lost, Status.NONFINITE, "the estimate is not finite")
         for place, reason in failures.items():
             part.mark_one(place, Status.FAILED, reason)
         judge_points(part, self.references)
+        promotion = promotes(self.unit.function, self.x)
+        part.mark(bool(promotion), Status.UNSUPPORTED, promotion)
         part.finish()
 
     def _panels(self, scheme: DifferenceScheme) -> Iterator[tuple[slice, Panel]]:

@@ -132,9 +132,10 @@ def references_table(blocks: Iterable[Block]) -> pa.Table:
 
 def reference_from_row(row: dict[str, Any]) -> Reference:
     """Return a reference as it stands in a row of the references, its value to 40 digits."""
-    value, radius, left, right = (
-        None if row[name] is None else mpmath.mpf(row[name]) for name in ("value", "radius", "left", "right")
-    )
+    with mpmath.workdps(2 * VALUE_DIGITS):
+        value, radius, left, right = (
+            None if row[name] is None else mpmath.mpf(row[name]) for name in ("value", "radius", "left", "right")
+        )
     rest = {name: row[name] for name in ("certified_digits", "verdict", "method", "hi", "lo")}
     return Reference(value=value, radius=radius, left=left, right=right, reason=row["reason"] or "", **rest)
 

@@ -117,7 +117,9 @@ class NodeTable:
             try:
                 self._problems[is_complex] = self._fill(function, panels, is_complex=is_complex)
             except Exception as error:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
-                self._failures[is_complex] = describe(error)
+                self._failures[is_complex] = (
+                    str(error) if isinstance(error, _AnswerError) else f"f raised {describe(error)}"
+                )
 
     def _fill(self, function: Function, panels: list[Panel], *, is_complex: bool) -> str:
         """Evaluate f in one call at all real or all complex nodes inside its domain; return what keeps it from it."""
@@ -176,11 +178,15 @@ def _node(x: Array, offset: Offset, epsilon: Array) -> Array:
     return node
 
 
+class _AnswerError(Exception):
+    """f answered something that is no array of the shape it was given."""
+
+
 def _wrong_answer(values: Any, shape: tuple[int, ...], dtype: str) -> str:
     if isinstance(values, np.ndarray) and values.shape == shape:
         return f"f promotes {dtype} to {values.dtype}"
     found = f"shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-    raise TypeError(f"f answered {found} for an array of shape {shape}")
+    raise _AnswerError(f"f answered {found} for an array of shape {shape}")
 
 
 def _undefined(function: Function, nodes: Array, values: Array) -> Array:

@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 def call_opaque(
     part: Part, scheme: OpaqueScheme, function: Function, x: Array, epsilons: Array
 ) -> dict[tuple[int, int], str]:
-    """Fill a part with the answers of a scheme, and return what it raised by cell.
+    """Fill a part with the answers of a scheme, and return what it raised by cell; no epsilon is 0 in a call.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def call_opaque(
     for point in range(x.size):
         for column, step in enumerate(steps):
             place = point, column
+            if step and step[0] == 0:
+                continue
             counted = _Counted(f, x.dtype)
             try:
                 part.estimate[place], part.error_estimate[place] = _answer(scheme.call(counted, x[point], *step))
@@ -40,6 +42,16 @@ def call_opaque(
                 failures[place] = describe(error)
             part.evaluations[place] = counted.evaluations
     return failures
+
+
+def promotes(function: Function, x: Array) -> str:
+    """Return the sentence that says that f answers in another dtype, or nothing."""
+    try:
+        values = function.compile(x.dtype.name)(x)
+    except Exception:  # noqa: BLE001  (what f raises is said of the cells in which a scheme meets it)
+        return ""
+    dtype = getattr(values, "dtype", x.dtype)
+    return "" if dtype == x.dtype else f"f promotes {x.dtype} to {dtype}"
 
 
 def _answer(answer: Any) -> tuple[float, float]:

@@ -116,7 +116,7 @@ class Block:
 
     @property
     def ulp_error(self) -> Array:
-        """|error| in units of the last place of the reference, (S, P, C)."""
+        """|error| in units of the last place of the reference, (S, P, C); infinite where that overflows."""
         return ulp_error(self.error, self.hi, self.lo, self.dtype)
 
     @property

@@ -34,6 +34,7 @@ from diffbench.schemes.scheme import (
     DifferenceScheme,
     OpaqueScheme,
     Scheme,
+    StencilScheme,
     as_scheme,
     catalogue,
     parse_scheme,
@@ -123,7 +124,7 @@ class Spec(BaseModel):
         given = {"schemes": schemes, "epsilons": epsilons, **options}
         check_keys(given, tuple(Spec.model_fields), "spec")
         suites, selected = _select(functions)
-        own = suites[0] if len(suites) == 1 else None
+        own = suites[0] if len({suite.name for suite in suites}) == 1 else None
         given = _with_defaults({key: value for key, value in given.items() if value is not None}, own)
         try:
             super().__init__(functions=selected, **given)
@@ -226,14 +227,23 @@ def _with_defaults(given: dict[str, Any], suite: Suite | None) -> dict[str, Any]
     if suite is not None:
         given = {key: getattr(suite, key) for key in ("schemes", "epsilons") if getattr(suite, key)} | given
     if "derivatives" not in given and "schemes" in given:
-        given["derivatives"] = sorted({_stated_derivative(item) for item in _as_list(given["schemes"])})
+        schemes = [_with_derivative(item) for item in _as_list(given["schemes"])]
+        given |= {"schemes": schemes, "derivatives": sorted({_stated_derivative(item) for item in schemes})}
     return given
 
 
+def _with_derivative(item: Any) -> Any:
+    """Return a bare name as that of the first derivative, which it means where none are asked for."""
+    return f"{item}-d1" if isinstance(item, str) and split_derivative(item)[1] is None else item
+
+
 def _stated_derivative(item: Any) -> int:
-    if isinstance(item, Mapping):
-        return int(item.get("derivative", 1))
-    return split_derivative(item)[1] or 1 if isinstance(item, str) else int(getattr(item, "derivative", 1))
+    stated: Any = getattr(item, "derivative", 1)
+    if isinstance(item, str):
+        stated = split_derivative(item)[1] or 1
+    elif isinstance(item, Mapping):
+        stated = _scheme_from_table(item).derivative
+    return int(stated)
 
 
 def _schemes_of(item: Any, derivatives: tuple[int, ...]) -> Iterator[Scheme]:
@@ -260,10 +270,13 @@ def _scheme_from_table(table: Mapping[str, Any]) -> Scheme:
     check_keys(table, ("name", "offsets", "weights", "derivative"), "scheme")
     if "offsets" not in table:
         raise InputError("scheme: the key 'offsets' is missing")
-    derivative = table.get("derivative", 1)
-    weights = table.get("weights")
+    derivative, weights, name = table.get("derivative", 1), table.get("weights"), table.get("name", "")
+    if not isinstance(name, str):
+        raise InputError(f"scheme: name = {name!r} is not a text")
     stencil = Stencil.fit(table["offsets"], derivative) if weights is None else Stencil(table["offsets"], weights)
-    return as_scheme(stencil, table.get("name", ""))
+    if stencil.derivative != table.get("derivative", stencil.derivative):
+        raise InputError(f"scheme: the weights give derivative {stencil.derivative}, not {derivative}")
+    return as_scheme(stencil, name)
 
 
 def _select(functions: object) -> tuple[list[Suite], tuple[Function, ...]]:
@@ -321,22 +334,23 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
     for scheme in spec.schemes:
         if isinstance(scheme, OpaqueScheme):
             yield f"# scheme {json.dumps(scheme.name)} is a Python object"
-    named = [_scheme_entry(scheme) for scheme in spec.schemes if isinstance(scheme, DifferenceScheme)]
+    several = len(spec.derivatives) > 1
+    named = [_scheme_entry(each, several=several) for each in spec.schemes if isinstance(each, DifferenceScheme)]
     yield "schemes = [" + "".join(f"\n  {entry}," for entry in named) + "\n]"
     for function in spec.functions:
         yield ""
         yield from _function_lines(function)
 
 
-def _scheme_entry(scheme: DifferenceScheme) -> str:
-    stencil = getattr(scheme, "stencil", None)
+def _scheme_entry(scheme: DifferenceScheme, *, several: bool) -> str:
+    """Return a scheme by name where the name says it all, with its derivative where there are several."""
     try:
         known = parse_scheme(scheme.name, scheme.derivative) == scheme
     except InputError:
         known = False
-    if known or stencil is None:
-        return _toml(scheme.name)
-    offsets, weights = ([exact_text(k) for k in row] for row in (stencil.offsets, stencil.weights))
+    if known or not isinstance(scheme, StencilScheme):
+        return _toml(f"{scheme.name}-d1" if several and scheme.derivative == 1 else scheme.name)
+    offsets, weights = ([exact_text(k) for k in row] for row in (scheme.stencil.offsets, scheme.stencil.weights))
     return f"{{ name = {_toml(scheme.name)}, offsets = {_toml(offsets)}, weights = {_toml(weights)} }}"
 
 

@@ -37,7 +37,7 @@ def io_errors(path: Path) -> Iterator[None]:
     """Turn what the file system or a damaged file raises into a StoreError that names the file."""
     try:
         yield
-    except (OSError, pa.ArrowException, json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
+    except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         raise StoreError(f"{path}: {' '.join(str(reason).split())[:200]}") from error
 
@@ -150,12 +150,10 @@ def load(path: str | Path) -> Results:
     plan_file, manifest_file = folder / "plan.json", folder / "manifest.json"
     if not manifest_file.is_file():
         raise InputError(f"run: {str(path)!r} is not a run folder, it has no manifest.json")
-    with io_errors(manifest_file):
-        manifest = json.loads(manifest_file.read_text("utf-8"))
+    manifest, plan = _read_object(manifest_file), _read_object(plan_file)
     if manifest.get("schema_version") != SCHEMA_VERSION or manifest.get("state") != "complete":
         raise StoreError(f"{manifest_file}: not a complete run of schema {SCHEMA_VERSION}")
     with io_errors(plan_file):
-        plan = json.loads(plan_file.read_text("utf-8"))
         names = [(block["function"], block["derivative"], block["dtype"]) for block in plan["blocks"]]
     with io_errors(folder / "references.parquet"):
         rows = pq.read_table(folder / "references.parquet", schema=REFERENCE_SCHEMA).to_pylist()
@@ -167,10 +165,21 @@ def load(path: str | Path) -> Results:
         return Results((folder / "spec.toml").read_text("utf-8"), blocks, manifest)
 
 
+def _read_object(path: Path) -> dict[str, Any]:
+    with io_errors(path):
+        data = json.loads(path.read_text("utf-8"))
+    if not isinstance(data, dict):
+        raise StoreError(f"{path}: not a JSON object")
+    return data
+
+
 def _read_block(folder: Path, name: tuple[str, int, str], references: list[Any]) -> Block:
     path = folder / "cells" / block_file(*name)
     with io_errors(path):
-        return block_from_table(pq.read_table(path), references)
+        block = block_from_table(pq.read_table(path), references)
+    if (block.function, block.derivative, block.dtype) != name:
+        raise StoreError(f"{path}: holds the cells of {block.function}, derivative {block.derivative}, {block.dtype}")
+    return block
 
 
 def block_file(function: str, derivative: int, dtype: str) -> str:

@@ -19,13 +19,14 @@ _OUTSIDE = "x leaves the domain by rounding to the dtype"
 
 def block_references(function: Function, x: Array, derivative: int) -> tuple[Reference, ...]:
     """Return the references at points of the working dtype."""
-    return tuple(_reference(function, Fraction(float(point)), derivative) for point in x)
+    return tuple(_reference(function, float(point), derivative) for point in x)
 
 
-def _reference(function: Function, x: Fraction, derivative: int) -> Reference:
-    if function.domain.interval_of(x) is None or not is_defined(function.formula, x):
+def _reference(function: Function, x: float, derivative: int) -> Reference:
+    point = Fraction(x) if np.isfinite(x) else None
+    if point is None or function.domain.interval_of(point) is None or not is_defined(function.formula, point):
         return Reference(None, 0, mpmath.inf, "uncertain", "ball", reason=_OUTSIDE)
-    return reference_at(function.formula, x, derivative)
+    return reference_at(function.formula, point, derivative)
 
 
 def judge_references(part: Part, references: tuple[Reference, ...]) -> None:

@@ -1,0 +1,162 @@
+"""Running a spec: any executor, any order, nothing written before the spec is known to be good."""
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import pytest
+
+from diffbench import Function, Results, Spec, run
+from diffbench.errors import InputError, StoreError
+
+FUNCTIONS = ("exp", "sqrt", "abs", "gamma")
+
+
+class Backwards(Executor):
+    """Does the last piece of work first."""
+
+    def map(self, fn, *iterables, timeout=None, chunksize=1):
+        work = list(zip(*iterables, strict=True))
+        return iter([fn(*each) for each in reversed(work)][::-1])
+
+
+class Counting(Executor):
+    """Counts the pieces of work."""
+
+    def __init__(self):
+        self.pieces = 0
+
+    def map(self, fn, *iterables, timeout=None, chunksize=1):
+        for each in zip(*iterables, strict=True):
+            self.pieces += 1
+            yield fn(*each)
+
+
+def small(**options):
+    return Spec(FUNCTIONS, ["forward-1", "central-4", "complex-step"], "1e-1:1e-9:2/decade", **options)
+
+
+def bits(results):
+    """Return everything that was measured, as bytes."""
+    return [
+        (
+            *(block.function, block.derivative, block.dtype, block.schemes, block.rules, block.references),
+            *(
+                a.tobytes()
+                for a in (block.x, block.epsilon, block.estimate, block.error, block.evaluations, block.status)
+            ),
+        )
+        for block in results.blocks
+    ]
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def sequential():
+    return run(small(dtypes=["float32", "float64"], derivatives=[1, 2]))
+
+
+@pytest.mark.parametrize(
+    "executor", [ThreadPoolExecutor(1), ThreadPoolExecutor(3), Backwards()], ids=["one", "three", "back"]
+)
+def test_results_do_not_depend_on_the_executor(executor, sequential):
+    with executor:
+        results = run(small(dtypes=["float32", "float64"], derivatives=[1, 2]), executor)
+    assert bits(results) == bits(sequential)
+
+
+def test_the_files_do_not_depend_on_the_executor(tmp_path):
+    run(small(), out=tmp_path / "plain")
+    with ThreadPoolExecutor(3) as threads:
+        run(small(), threads, tmp_path / "threads")
+    run(small(), Backwards(), tmp_path / "back")
+    plain, threads, back = (contents(tmp_path / name) for name in ("plain", "threads", "back"))
+    assert set(plain) == set(threads) == set(back)
+    differing = {str(name) for name in plain if not plain[name] == threads[name] == back[name]}
+    assert differing <= {"manifest.json"}
+
+
+def test_an_executor_gets_one_piece_of_work_a_function_and_dtype():
+    executor = Counting()
+    run(small(dtypes=["float32", "float64"], derivatives=[1, 2]), executor)
+    assert executor.pieces == len(FUNCTIONS) * 2
+
+
+def test_blocks_stand_in_the_order_of_the_plan(sequential):
+    order = [(block.function, block.dtype, block.derivative) for block in sequential.blocks]
+    assert order == [(f, dtype, m) for f in FUNCTIONS for dtype in ("float32", "float64") for m in (1, 2)]
+
+
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = run(Spec("lab"))
+    assert isinstance(results, Results)
+    assert results.manifest == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_hold_the_canonical_spec(sequential):
+    assert sequential.spec == small(dtypes=["float32", "float64"], derivatives=[1, 2]).to_toml()
+
+
+def test_progress_is_told_of_every_unit_and_its_cells():
+    told = []
+    spec = Spec("lab", ["forward-1", "forward-2-d2"], ["1e-3"])
+    run(spec, progress=lambda unit, cells: told.append((unit.function.name, cells)))
+    assert [name for name, _ in told] == [function.name for function in spec.functions]
+    assert sum(cells for _, cells in told) == spec.planned
+
+
+@pytest.mark.parametrize(
+    ("formula", "point"), [("1/x", "0"), ("log(x)", "-1"), ("sqrt(x)", "-0.5"), ("log(x)", "0"), ("gamma(x)", "-2")]
+)
+def test_a_point_at_which_f_is_undefined_is_the_users_mistake(formula, point, tmp_path):
+    spec = Spec(["exp", Function("mine", formula, [point])], ["forward-1"], ["1e-3"])
+    with pytest.raises(InputError, match="not defined") as caught:
+        run(spec, out=tmp_path / "new")
+    assert formula in str(caught.value)
+    assert f"at {point}" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(StoreError, match="file/below/run") as caught:
+        run(Spec("lab"), out=tmp_path / "file" / "below" / "run")
+    assert caught.value.exit_code == 74
+    assert contents(tmp_path) == {(tmp_path / "file").relative_to(tmp_path): b"here"}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_exists_is_never_overwritten(kind, tmp_path):
+    out = tmp_path / "out"
+    if kind == "file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+        (out / "notes.txt").write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="not an empty folder"):
+        run(Spec("lab"), out=out)
+    assert contents(tmp_path) == before
+
+
+def test_an_empty_folder_and_one_below_folders_that_are_not_there_will_do(tmp_path):
+    (tmp_path / "empty").mkdir()
+    run(Spec("lab"), out=tmp_path / "empty")
+    run(Spec("lab"), out=str(tmp_path / "a" / "b" / "c"))
+    assert (tmp_path / "empty" / "manifest.json").is_file()
+    assert (tmp_path / "a" / "b" / "c" / "manifest.json").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "a"}
+
+
+def test_an_exception_that_stops_the_run_leaves_a_run_folder_that_says_so(tmp_path):
+    def stop(unit, cells):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(small(), out=tmp_path / "run", progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert len(list((tmp_path / "run" / "cells").iterdir())) == 1
+    assert '"state": "running"' in (tmp_path / "run" / "manifest.json").read_text("utf-8")

@@ -1,0 +1,120 @@
+"""What is imported when, and what can be imported at all."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import diffbench
+
+HEAVY = {"numpy", "sympy", "pandas", "scipy", "pyarrow", "pydantic", "rich", "matplotlib", "mpmath", "flint", "jinja2"}
+CONTRACT = {
+    *("parse_formula", "Function", "Stencil", "richardson", "exact_derivative", "Reference", "Spec", "run", "Results"),
+    *("load", "summarize", "plot", "write_report"),
+}
+
+
+def modules_after(code):
+    """Return the top-level modules that a fresh interpreter has imported after running some code."""
+    program = f"import sys\n{code}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_package_imports_next_to_nothing():
+    loaded = modules_after("import diffbench; diffbench.__version__; dir(diffbench)")
+    assert "diffbench" in loaded
+    assert loaded & (HEAVY | {"click"}) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], [], ["nosuch"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        f"sys.argv = ['diffbench', *{arguments!r}]\n"
+        "from diffbench.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code in (0, 2), stop.code"
+    )
+    loaded = modules_after(code)
+    assert {"diffbench", "click"} <= loaded
+    assert loaded & HEAVY == set()
+
+
+def test_the_list_of_verbs_is_that_of_the_modules():
+    from click import Command, Context
+
+    from diffbench.cli import VERBS, cli
+
+    assert cli.list_commands(Context(cli)) == list(VERBS)
+    for verb, (_, text) in VERBS.items():
+        command = cli.get_command(Context(cli), verb)
+        assert isinstance(command, Command)
+        assert command.get_short_help_str(200) == text
+
+
+@pytest.mark.parametrize("name", diffbench.__all__)
+def test_public_names_are_importable_and_documented(name):
+    thing = getattr(diffbench, name)
+    assert inspect.getdoc(thing)
+    assert thing.__module__.startswith("diffbench.")
+    assert thing.__name__ == name
+
+
+def test_public_names_are_those_of_the_contract():
+    assert len(set(diffbench.__all__)) == len(diffbench.__all__)
+    assert set(diffbench.__all__) >= CONTRACT
+    assert set(dir(diffbench)) >= set(diffbench.__all__) | {"__version__"}
+
+
+def test_star_import_gives_the_public_names():
+    names = {}
+    exec("from diffbench import *", names)  # noqa: S102  (a star import is allowed at module level only)
+    assert set(diffbench.__all__) <= set(names)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="nosuch"):
+        diffbench.nosuch  # noqa: B018
+    with pytest.raises(ImportError):
+        from diffbench import nosuch  # noqa: F401
+
+
+def test_the_version_is_that_of_the_distribution():
+    parts = diffbench.__version__.split(".")
+    assert len(parts) >= 2
+    assert all(part.isdigit() for part in parts[:2])
+
+
+def source_files():
+    root = Path(diffbench.__file__).parent
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", source_files())
+def test_public_things_of_every_module_are_documented(path):
+    tree = ast.parse((Path(diffbench.__file__).parent / path).read_text("utf-8"))
+    assert ast.get_docstring(tree), path
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    bare = [
+        node.name
+        for node in tree.body
+        if isinstance(node, kinds) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+    assert bare == []
+    assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), "no assert in the package"
+
+
+def test_matplotlib_is_imported_by_plots_only():
+    users = {}
+    for path in source_files():
+        tree = ast.parse((Path(diffbench.__file__).parent / path).read_text("utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                users.setdefault(name.partition(".")[0], set()).add(path)
+    assert users["matplotlib"] == {"report/plots.py"}
+    assert users["flint"] == {"reference/balls.py"}
+    assert all(path.startswith("cli/") for path in users["click"] | users["rich"])
