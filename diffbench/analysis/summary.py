@@ -182,6 +182,7 @@ def _rank_row(key: tuple[int, str, str], rows: list[dict[str, Any]]) -> dict[str
     derivative, dtype, scheme = key
     total = {status.label: sum(row[status.label] for row in rows) for status in STATUSES}
     measurable = [row for row in rows if row["optimal_digits"] is not None or not row["ok"]]
+    usual = measurable if any(row["usual_digits"] is not None for row in rows) else []
     return {
         "rank": 0,
         "scheme": scheme,
@@ -189,10 +190,10 @@ def _rank_row(key: tuple[int, str, str], rows: list[dict[str, Any]]) -> dict[str
         "dtype": dtype,
         "evaluations": max(row["evaluations"] for row in rows),
         "functions": len(measurable),
-        "optimal_digits": _median_or_zero(measurable, "optimal_digits"),
-        "optimal_digits_worst": min((row["optimal_digits_worst"] or 0.0 for row in measurable), default=None),
-        "usual_digits": _median_or_zero(measurable, "usual_digits"),
-        "usual_digits_worst": min((row["usual_digits_worst"] or 0.0 for row in measurable), default=None),
+        "optimal_digits": _median(np.array(_or_zero(measurable, "optimal_digits"))),
+        "optimal_digits_worst": min(_or_zero(measurable, "optimal_digits_worst"), default=None),
+        "usual_digits": _median(np.array(_or_zero(usual, "usual_digits"))),
+        "usual_digits_worst": min(_or_zero(usual, "usual_digits_worst"), default=None),
         "flat_decades": _median(np.array([row["flat_decades"] for row in rows], dtype=float)),
         "ok": total["ok"],
         "not_ok": sum(total.values()) - total["ok"],
@@ -210,8 +211,9 @@ def _rank_order(row: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _median_or_zero(rows: list[dict[str, Any]], column: str) -> float | None:
-    return float(np.median([row[column] or 0.0 for row in rows])) if rows else None
+def _or_zero(rows: list[dict[str, Any]], column: str) -> list[float]:
+    """Return a column with 0 digits for functions that have none."""
+    return [row[column] or 0.0 for row in rows]
 
 
 def _median(values: Array) -> float | None:

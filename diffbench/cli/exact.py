@@ -5,7 +5,7 @@ import mpmath
 
 from diffbench.cli.output import format_option, print_object
 from diffbench.errors import UncertainError
-from diffbench.reference.exact import Reference, exact_derivative
+from diffbench.reference.exact import Reference, enclosing_text, exact_derivative
 
 
 @click.command(
@@ -29,14 +29,15 @@ def command(formula: str, x: str, derivative: int, digits: int, style: str) -> N
 
 
 def _fields(reference: Reference, digits: int) -> dict[str, object]:
-    def text(value: object, digits: int = digits) -> str | None:
+    def text(value: object) -> str | None:
         return None if value is None else str(mpmath.nstr(value, digits))
 
+    enclosure = enclosing_text(reference, digits)
     return {
-        "value": text(reference.value),
+        "value": enclosure["value"],
         "verdict": reference.verdict,
         "certified_digits": reference.certified_digits,
-        "radius": text(reference.radius, 3),
+        "radius": enclosure["radius"],
         "method": reference.method,
         "hi": _finite(reference.hi),
         "lo": _finite(reference.lo),

@@ -94,6 +94,8 @@ def parse_domain(text: str) -> Domain:
     InputError
         If the text is no union of intervals with rising ends.
     """
+    if not isinstance(text, str):
+        raise InputError(f"domain: {text!r} is not a text such as '(0, oo)'")
     intervals = tuple(_parse_interval(part.strip(), text) for part in text.split("|"))
     return Domain(text.strip(), intervals)
 

@@ -110,10 +110,15 @@ class Function:
             raise InputError(f"function: the name {str(name)[:60]!r} is not a printable text of 1 to 200 characters")
         parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
         region = domain if isinstance(domain, Domain) else REAL_LINE if domain is None else parse_domain(domain)
+        for key, texts in (("tags", tags), ("printed", printed)):
+            if isinstance(texts, str) or not isinstance(texts, Sequence):
+                raise InputError(f"{key}: {texts!r} of {name} is not a list")
         exact = tuple(exact_number(point, f"point of {name}") for point in _sequence(points, name))
         outside = [str(point) for point, value in zip(points, exact, strict=True) if not region.interval_of(value)]
         if outside:
             raise InputError(f"point: {outside[0]} is outside the domain {region} of {name}")
+        if len(set(exact)) < len(exact):
+            raise InputError(f"points: one of {name} is given twice")
         values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed))
         for field, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, field, value)

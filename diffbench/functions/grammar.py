@@ -180,11 +180,15 @@ def parse_formula(text: str, variable: str | None = None) -> Formula:
         raise InputError(f"formula: {text!r} is not a text")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"formula longer than {MAX_LENGTH} characters", text, MAX_LENGTH)
-    if variable is not None and (variable in RESERVED or not variable.isascii() or not variable.isidentifier()):
-        raise InputError(f"variable: {variable[:40]!r} is reserved or not a name")
+    if variable is not None and not _is_variable(variable):
+        raise InputError(f"variable: {str(variable)[:40]!r} is reserved or not a name")
     parser = _Parser(text, variable)
     tree = parser.parse()
     return Formula(text.strip(), tree, parser.variable or "x")
+
+
+def _is_variable(name: object) -> bool:
+    return isinstance(name, str) and name.isascii() and name.isidentifier() and name not in RESERVED
 
 
 def constants_only(node: Node) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from diffbench.errors import InputError
 from diffbench.functions.function import Function, Printed
+from diffbench.functions.grammar import parse_formula
 
 BUILT_IN = ("lab", "standard", "published", "ml")
 """Suites that come with the package, in the order in which names of functions are looked up."""
@@ -83,13 +84,13 @@ def function_from_table(table: Mapping[str, Any]) -> Function:
     """Make a function from a TOML table or a JSON object."""
     name = _text(table, "name", "function") or _text(table, "formula", "function")
     where = f"function {name[:60]!r}"
-    check_keys(table, ("name", "formula", "points", "domain", "tags", "source", "printed"), where)
+    check_keys(table, ("name", "formula", "variable", "points", "domain", "tags", "source", "printed"), where)
     for key in ("formula", "points"):
         if key not in table:
             raise InputError(f"{where}: the key {key!r} is missing")
     return Function(
         name,
-        _text(table, "formula", where),
+        parse_formula(_text(table, "formula", where), _text(table, "variable", where) or None),
         _list_of(table, "points", (str, int, float), where),
         domain=_text(table, "domain", where) or None,
         tags=_list_of(table, "tags", str, where),

@@ -18,6 +18,11 @@ from flint import acb, arb, ctx, fmpq, fmpz
 
 _LOCK = RLock()
 
+_RANGE_BITS = 131072
+_LARGEST = arb((1, _RANGE_BITS))
+_SMALLEST = Fraction(1, 2**_RANGE_BITS)
+"""Values are taken over into rationals only within this range: exp(exp(25)) has 10¹⁰ bits."""
+
 _CONSTANTS: dict[Any, Callable[[], arb]] = {
     sympy.pi: arb.pi,
     sympy.E: arb.const_e,
@@ -36,12 +41,14 @@ _SAME_NAME = (
 class Ball:
     """An enclosure in rationals: the true value lies within radius of midpoint.
 
-    The radius is infinite where the program found no finite real value.
+    The radius is infinite where the program found no finite real value. A value of magnitude above 2^131072 is not
+    enclosed but has its sign as `overflow`; one below 2^-131072 is enclosed around 0.
     """
 
     midpoint: Fraction
     radius: Fraction | float
     bits: int
+    overflow: int = 0
 
     @property
     def is_finite(self) -> bool:
@@ -88,10 +95,19 @@ class BallProgram:
     def __call__(self, x: Fraction, bits: int) -> Ball:
         """Return the ball of the value at an exact x, computed with the given precision."""
         with _precision(bits):
-            slots: list[Any] = [arb(fmpq(x.numerator, x.denominator))]
-            for operation, arguments in self._instructions:
-                slots.append(operation(*(slots[i] for i in arguments)))
-            return _to_rationals(slots[self._result], bits)
+            return _to_rationals(self._run(x), bits)
+
+    def is_finite(self, x: Fraction, bits: int) -> bool:
+        """Return whether the value at an exact x is found to be finite and real."""
+        with _precision(bits):
+            value = self._run(x)
+            return isinstance(value, arb) and bool(value.is_finite())
+
+    def _run(self, x: Fraction) -> Any:
+        slots: list[Any] = [arb(fmpq(x.numerator, x.denominator))]
+        for operation, arguments in self._instructions:
+            slots.append(operation(*(slots[i] for i in arguments)))
+        return slots[self._result]
 
     def _compile(self, node: Any) -> int:
         if node not in self._slots:
@@ -105,11 +121,20 @@ class BallProgram:
 def _to_rationals(value: Any, bits: int) -> Ball:
     if not isinstance(value, arb) or not value.is_finite():
         return Ball(Fraction(0), inf, bits)
-    return Ball(_rational(value.mid()), _rational(value.rad()), bits)
+    if value.abs_lower() > _LARGEST:
+        return Ball(Fraction(0), inf, bits, overflow=1 if value > 0 else -1)
+    if not value.abs_upper() < _LARGEST:
+        return Ball(Fraction(0), inf, bits)
+    middle, radius = _rational(value.mid()), _rational(value.rad())
+    slack = _SMALLEST * ((middle is None) + (radius is None))
+    return Ball(middle or Fraction(0), (radius or Fraction(0)) + slack, bits)
 
 
-def _rational(exact: arb) -> Fraction:
+def _rational(exact: arb) -> Fraction | None:
+    """Return a number without a radius, or None where it is below the range."""
     mantissa, exponent = (int(part) for part in exact.man_exp())
+    if mantissa and mantissa.bit_length() + exponent < -_RANGE_BITS:
+        return None
     return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import floor, inf, log10
+from threading import RLock
 from typing import Any
 
 import mpmath
@@ -30,6 +31,8 @@ VANISHED = Fraction(1, 2**1200)
 """A ball inside ± this is taken for 0, certified absolutely."""
 
 _LOG10_2 = log10(2)
+_MPMATH = RLock()
+"""mpmath's precision is global to the process; who changes it for an evaluation holds this."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Reference:
     Attributes
     ----------
     value : mpmath.mpf or None
-        The derivative, to at least the digits asked for; None where it does not exist or is not settled.
+        The derivative, to at least the digits asked for; infinite where it is above 2^131072, None where it does not
+        exist or is not settled.
     certified_digits : int
         Decimal digits of the value that are certain: −log10(radius/|value|), at most those of the working precision.
     radius : mpmath.mpf or None
@@ -108,6 +112,31 @@ def exact_derivative(formula: str | Formula | Function, x: object, derivative: i
     return reference_at(parsed, point, derivative, digits)
 
 
+def enclosing_text(reference: Reference, digits: int) -> dict[str, str | None]:
+    """Return value and radius of a reference as decimal texts; the radius covers the rounding of the value's text too.
+
+    Parameters
+    ----------
+    reference : Reference
+        Settled or not.
+    digits : int
+        Significant digits of the value; fewer where fewer are certain.
+    """
+    value = reference.value
+    if value is None or not mpmath.isfinite(value):
+        return {"value": None if value is None else str(value), "radius": mpmath.nstr(reference.radius, 3)}
+    text = str(mpmath.nstr(value, max(1, min(digits, reference.certified_digits))))
+    radius = exact_mpf(reference.radius) + abs(exact_mpf(value) - Fraction(text))
+    return {"value": text, "radius": _rounded_up(radius)}
+
+
+def _rounded_up(radius: Fraction) -> str:
+    """Return three digits that are not below the radius: 1 % is more than they are rounded by."""
+    widened = radius * Fraction(101, 100)
+    short = mpmath.mp.make_mpf(mpmath.libmp.from_rational(widened.numerator, widened.denominator, 64))
+    return str(mpmath.nstr(short, 3)) if radius else "0.0"
+
+
 def _as_formula(formula: str | Formula | Function) -> Formula:
     if isinstance(formula, Function):
         return formula.formula
@@ -117,7 +146,7 @@ def _as_formula(formula: str | Formula | Function) -> Formula:
 def is_defined(formula: Formula, x: Fraction) -> bool:
     """Return whether the formula, as it is written, has a finite real value at x."""
     try:
-        return _value_program(formula)(x, 256).is_finite
+        return _value_program(formula).is_finite(x, 256)
     except NoBallError:
         expression, symbol = _expression(formula)
         return _mpmath_value(expression, symbol, x, 256) is not None
@@ -185,10 +214,18 @@ def _settled_value(program: BallProgram, x: Fraction, digits: int) -> Reference:
     ball, bits = None, 128
     while bits <= MAX_BITS:
         ball = program(x, bits)
+        if ball.overflow:
+            return _overflowing(ball.overflow)
         if ball.is_finite and (settled := _settle(ball, digits)):
             return settled
         bits *= 2
     return _uncertain(f"not settled with {MAX_BITS} bits", ball)
+
+
+def _overflowing(sign: int) -> Reference:
+    value = sign * mpmath.inf
+    reason = "its absolute value is above 2^131072"
+    return Reference(value, 0, mpmath.inf, "certified", "ball", hi=sign * inf, lo=0.0, reason=reason)
 
 
 def _settle(ball: Ball, digits: int) -> Reference | None:
@@ -218,9 +255,8 @@ def _mpf(value: Fraction | float) -> Any:
     if value == inf:
         return mpmath.inf
     exact = Fraction(value)
-    bits = max(64, exact.numerator.bit_length() + exact.denominator.bit_length())
-    with mpmath.workprec(bits):
-        return mpmath.mpf(exact.numerator) / exact.denominator
+    bits = max(64, exact.numerator.bit_length())
+    return mpmath.mp.make_mpf(mpmath.libmp.from_rational(exact.numerator, exact.denominator, bits))
 
 
 def _seam(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, derivative: int, digits: int) -> Reference:
@@ -284,7 +320,7 @@ def _agreed(value: Fraction, radius: Fraction, bits: int, reason: str) -> Refere
 
 def _mpmath_value(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction, bits: int) -> Fraction | None:
     """Return the value as mpmath computes it with a fixed precision, or None where it is not finite and real."""
-    with mpmath.workprec(bits):
+    with _MPMATH, mpmath.workprec(bits):
         try:
             function = sympy.lambdify(symbol, smooth, "mpmath")
             value = mpmath.mpmathify(function(mpmath.mpf(x.numerator) / x.denominator))

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from diffbench.analysis.summary import summary_columns
+from diffbench.errors import InputError
 from diffbench.report.html import page_figure, render_page
 from diffbench.report.plots import error_curves, figure_bytes, heat_map
 from diffbench.report.tables import FORMATS, run_tables
@@ -33,7 +34,7 @@ def write_report(
     results : Results or path
         A run, or the folder of one.
     path : path, optional
-        The folder to write into; by default the run's own.
+        The folder to write into; by default the run folder that was given.
     executor : concurrent.futures.Executor, optional
         Draws the figures; by default they are drawn one after the other.
     progress : callable, optional
@@ -44,7 +45,11 @@ def write_report(
     StoreError
         If the run cannot be read or the folder not be written.
     """
-    folder = Path(path) if path is not None else Path(results if not isinstance(results, Results) else ".")
+    if isinstance(results, Results) and path is None:
+        raise InputError("path: results in memory need a folder to be reported in")
+    if not isinstance(results, (Results, str, Path)):
+        raise InputError(f"results: {results!r} are neither Results nor a run folder")
+    folder = Path(path if path is not None else str(results))
     run = results if isinstance(results, Results) else load(results)
     with io_errors(folder):
         for name in ("tables", "figures"):

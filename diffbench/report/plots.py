@@ -186,9 +186,12 @@ def _family(scheme: str) -> str:
 def _plotted_error(block: Block, s: int, p: int, *, relative: bool) -> Array:
     """Return |error| along the grid, not below half the unit roundoff of the reference, which no one can beat."""
     grid = slice(0, block.grid_size)
-    error = np.abs((block.relative_error if relative else block.error)[s, p, grid])
-    floor = unit_roundoff(block.dtype) / 2 if relative else np.finfo(np.float64).tiny
-    return np.maximum(error, floor)
+    if relative:
+        return np.asarray(np.maximum(block.relative_error[s, p, grid], unit_roundoff(block.dtype) / 2))
+    errors = np.abs(block.error[:, p, grid])
+    positive = errors[errors > 0]
+    floor = positive.min() if positive.size else unit_roundoff(block.dtype)
+    return np.asarray(np.maximum(errors[s], floor))
 
 
 def _draw_curve(
@@ -261,7 +264,7 @@ def point_title(block: Block, point: int) -> str:
 def _power_of_ten(value: float, position: float | None = None) -> str:
     """Label a tick in plain text; matplotlib's own mathematical labels take half the time of a figure."""
     del position
-    return "10" + f"{round(np.log10(value))}".translate(_SUPERSCRIPTS)
+    return "10" + f"{round(np.log10(value))}".translate(_SUPERSCRIPTS) if value > 0 else ""
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -261,7 +261,7 @@ def references_table(results: Results) -> Table:
         Column("method", "method"),
         Column("reason", "reason"),
     )
-    rows = export.references_table(results.blocks).to_pylist()
+    rows = export.references_table(results).to_pylist()
     return Table("References", "the exact derivative at the binary x, and what is known of it", columns, rows)
 
 

@@ -282,6 +282,10 @@ class OpaqueScheme:
     derivative: int = 1
     takes_epsilon: bool = True
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name or not callable(self.call):
+            raise InputError(f"scheme: {self.name!r} needs a name and something that can be called")
+
     def unsupported_reason(self, dtype: str) -> str:
         """Return nothing: only the call itself knows."""
         del dtype
@@ -350,7 +354,10 @@ def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
         raise InputError(f"scheme: derivative {m} of {name[:60]!r} is not from 1 to {MAX_DERIVATIVE}")
     if family in _COMPLEX:
         if m not in _COMPLEX_DERIVATIVES[family]:
-            raise InputError(f"scheme: {family} has no formula for derivative {m}")
+            known = " and ".join(map(str, _COMPLEX_DERIVATIVES[family]))
+            raise InputError(
+                f"scheme: {family} has no formula for derivative {m}, only for {known}: {family}-d{known[0]}"
+            )
         return _COMPLEX[family](scheme_name(family, m), m)
     if match := _RICHARDSON.fullmatch(family):
         return _parse_richardson(match, m, stated)

@@ -179,6 +179,8 @@ def richardson(stencil: Stencil, ratio: object = 2) -> Stencil:
     >>> richardson(Stencil.central(order=2)) == Stencil.central(order=4)
     True
     """
+    if not isinstance(stencil, Stencil):
+        raise InputError(f"stencil: {stencil!r} is not a Stencil")
     r = exact_number(ratio, "ratio")
     if r <= 1 or stencil.order == math.inf:
         raise InputError(f"ratio: {ratio} is not above 1" if r <= 1 else "stencil: the identity has no error")

@@ -1,5 +1,6 @@
 """The cells of one block while they are filled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +64,13 @@ class Part:
         self.status[mask] = status
         self.reason[mask] = self.reasons.index(reason)
 
-    def mark_one(self, place: tuple[int, int], status: Status, reason: str) -> None:
-        """Give one cell a status with its reason."""
-        mask = np.zeros(self.status.shape, dtype=bool)
-        mask[place] = True
-        self.mark(mask, status, reason)
+    def mark_some(self, outcomes: Mapping[tuple[int, ...], tuple[Status, str]], status: Status) -> None:
+        """Give the cells with a status among some outcomes that status and their own reasons."""
+        for place, (found, reason) in outcomes.items():
+            if found is status:
+                mask = np.zeros(self.status.shape, dtype=bool)
+                mask[place] = True
+                self.mark(mask, status, reason)
 
     def finish(self) -> None:
         """Leave out estimates that do not exist or do not count."""

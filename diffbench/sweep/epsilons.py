@@ -23,7 +23,8 @@ def epsilon_texts(value: object) -> tuple[str, ...]:
     elif isinstance(value, Sequence):
         items = value
     else:
-        items = getattr(value, "tolist", lambda: [value])()
+        listed = getattr(value, "tolist", lambda: value)()
+        items = listed if isinstance(listed, list) else [listed]
     texts = tuple(
         item.strip() if isinstance(item, str) else exact_text(exact_number(item, "epsilon")) for item in items
     )

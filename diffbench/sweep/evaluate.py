@@ -13,7 +13,7 @@ from diffbench.rounding import round_array
 from diffbench.schemes.scheme import DifferenceScheme, OpaqueScheme, Scheme
 from diffbench.sweep.cells import Cells, Part
 from diffbench.sweep.nodes import NodeTable, Panel
-from diffbench.sweep.opaque import call_opaque, promotes
+from diffbench.sweep.opaque import call_opaque
 from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import block_references, judge_points, judge_references
@@ -81,8 +81,8 @@ class _Bench:
         if unusable:
             self._refuse(row, unusable)
             return
-        failure = self.table.failure(scheme)
         for columns, panel in self._panels(scheme):
+            failure = panel.failure(scheme)
             part = self.cells.begin(row, columns, panel.epsilon, scheme.evaluations)
             if not failure:
                 _combine(part, panel, scheme)
@@ -100,16 +100,15 @@ class _Bench:
             part = self.cells.begin(row, slice(0, epsilons.size), epsilons, 0)
         else:
             part = self.cells.begin(row, slice(epsilons.size + len(self.unit.rules), None), np.nan, 0)
-        failures = call_opaque(part, scheme, self.unit.function, self.x, epsilons)
+        outcomes = call_opaque(part, scheme, self.unit.function, self.x, epsilons)
         lost = epsilons == 0 if scheme.takes_epsilon else np.zeros(1, dtype=bool)
         part.mark(lost, Status.COLLAPSED, "epsilon rounds to 0")
         judge_references(part, self.references)
         part.mark(~np.isfinite(part.estimate) & ~lost, Status.NONFINITE, "the estimate is not finite")
-        for place, reason in failures.items():
-            part.mark_one(place, Status.FAILED, reason)
+        part.mark_some(outcomes, Status.FAILED)
+        part.mark_some(outcomes, Status.DOMAIN)
         judge_points(part, self.references)
-        promotion = promotes(self.unit.function, self.x)
-        part.mark(bool(promotion), Status.UNSUPPORTED, promotion)
+        part.mark_some(outcomes, Status.UNSUPPORTED)
         part.finish()
 
     def _panels(self, scheme: DifferenceScheme) -> Iterator[tuple[slice, Panel]]:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from diffbench.errors import StoreError
-from diffbench.reference.exact import Reference
-from diffbench.sweep.results import STATUSES, Block, Status
+from diffbench.reference.exact import Reference, enclosing_text
+from diffbench.sweep.results import STATUSES, Block, Results, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,9 +124,11 @@ def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
     )
 
 
-def references_table(blocks: Iterable[Block]) -> pa.Table:
-    """Return the references of blocks, one row each."""
-    rows = [row for block in blocks for row in _reference_rows(block)]
+def references_table(results: Results) -> pa.Table:
+    """Return the references of a run, one row each."""
+    rows = results.stored_references
+    if rows is None:
+        rows = [row for block in results.blocks for row in _reference_rows(block)]
     return pa.Table.from_pylist(rows, schema=REFERENCE_SCHEMA)
 
 
@@ -149,11 +151,8 @@ def to_pandas(tables: list[pa.Table]) -> "pd.DataFrame":
     return frame
 
 
-def decimal_text(value: Any, digits: int) -> str | None:
-    """Return an mpmath number as decimal text, to its certain digits or 40, or None."""
-    if value is None:
-        return None
-    return str(mpmath.nstr(value, max(1, min(digits, VALUE_DIGITS))))
+def _decimal_text(value: Any) -> str | None:
+    return None if value is None else str(mpmath.nstr(value, 17))
 
 
 def _cell_columns(block: Block) -> dict[str, Array]:
@@ -215,14 +214,13 @@ def _reference_rows(block: Block) -> Iterator[dict[str, Any]]:
             "dtype": block.dtype,
             "point": point,
             "x": float(x),
-            "value": decimal_text(reference.value, reference.certified_digits),
+            **enclosing_text(reference, VALUE_DIGITS),
             "certified_digits": reference.certified_digits,
-            "radius": mpmath.nstr(reference.radius, 3),
             "verdict": reference.verdict,
             "method": reference.method,
             "hi": reference.hi if reference.hi is not None and np.isfinite(reference.hi) else None,
             "lo": reference.lo,
-            "left": decimal_text(reference.left, 17),
-            "right": decimal_text(reference.right, 17),
+            "left": _decimal_text(reference.left),
+            "right": _decimal_text(reference.right),
             "reason": reference.reason or None,
         }

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import UnsupportedError
-from diffbench.functions.function import Function, is_array_of
+from diffbench.functions.domain import Domain
+from diffbench.functions.function import Evaluate, Function, is_array_of
 from diffbench.reference.exact import is_defined
 from diffbench.rounding import round_array, round_to
 from diffbench.schemes.scheme import DifferenceScheme, Offset
@@ -36,18 +37,28 @@ class Panel:
         Nodes and f at them by offset, (P, E), or (P, 1) at the centre.
     undefined : dict
         Where f is not finite because it is not defined or not real, by real offset.
+    failures : dict
+        What f raised at the nodes of an offset, or answered that is no array.
     """
 
     epsilon: Array
     nodes: dict[Offset, Array] = field(default_factory=dict)
     values: dict[Offset, Array] = field(default_factory=dict)
     undefined: dict[Offset, Array] = field(default_factory=dict)
+    failures: dict[Offset, str] = field(default_factory=dict)
+
+    def failure(self, scheme: DifferenceScheme) -> str:
+        """Return why f has no values at the nodes of a scheme, or nothing."""
+        return next((self.failures[k] for k in scheme.offsets if k in self.failures), "")
 
     def place(self, x: Array, offsets: Iterable[Offset]) -> None:
         """Compute fl(x + fl(kε)) for offsets that are not yet there; the centre is x itself."""
         for offset in offsets:
             if offset not in self.nodes:
                 self.nodes[offset] = _node(x[:, None], offset, self.epsilon)
+
+
+Place = tuple[Panel, Offset]
 
 
 class NodeTable:
@@ -82,7 +93,6 @@ class NodeTable:
     ) -> None:
         self._dtype = x.dtype.name
         self.grid = Panel(epsilons[None, :])
-        self._failures = {False: "", True: ""}
         self._problems = {False: "", True: ""}
         self._chosen: dict[tuple[str, str], Panel] = {}
         panels: dict[bytes, Panel] = {b"": self.grid}
@@ -102,51 +112,68 @@ class NodeTable:
 
     def unsupported_reason(self, scheme: DifferenceScheme) -> str:
         """Return why the scheme has no values here, or nothing."""
-        return scheme.unsupported_reason(self._dtype) or self._first(self._problems, scheme)
-
-    def failure(self, scheme: DifferenceScheme) -> str:
-        """Return what f raised, or answered that is no array, at the scheme's nodes, or nothing."""
-        return self._first(self._failures, scheme)
-
-    @staticmethod
-    def _first(texts: dict[bool, str], scheme: DifferenceScheme) -> str:
-        return texts[False] or (texts[True] if scheme.needs_complex else "")
+        kinds = {bool(offset.imaginary) for offset in scheme.offsets}
+        problems = [self._problems[is_complex] for is_complex in sorted(kinds)]
+        return scheme.unsupported_reason(self._dtype) or next(filter(None, problems), "")
 
     def _evaluate(self, function: Function, panels: list[Panel]) -> None:
         for is_complex in (False, True):
-            try:
-                self._problems[is_complex] = self._fill(function, panels, is_complex=is_complex)
-            except Exception as error:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
-                self._failures[is_complex] = (
-                    str(error) if isinstance(error, _AnswerError) else f"f raised {describe(error)}"
-                )
+            places = [(panel, k) for panel in panels for k in panel.nodes if bool(k.imaginary) == is_complex]
+            if places:
+                self._problems[is_complex] = self._fill(function, places, is_complex=is_complex)
 
-    def _fill(self, function: Function, panels: list[Panel], *, is_complex: bool) -> str:
-        """Evaluate f in one call at all real or all complex nodes inside its domain; return what keeps it from it."""
-        places = [(panel, k) for panel in panels for k in panel.nodes if bool(k.imaginary) == is_complex]
-        if not places:
-            return ""
+    def _fill(self, function: Function, places: list[Place], *, is_complex: bool) -> str:
+        """Evaluate f at all real or all complex nodes; return what keeps any scheme from using them."""
         dtype = COMPLEX_DTYPES.get(self._dtype, "") if is_complex else self._dtype
         if not dtype:
             return f"needs complex values, and {self._dtype} has no complex dtype"
         try:
             f = function.compile(dtype)
+            try:
+                _evaluate_places(f, function.domain, places, dtype)
+            except AnswerError as error:
+                _fail(places, str(error), dtype)
+            except UnsupportedError:
+                raise
+            except Exception:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
+                _evaluate_one_by_one(f, function.domain, places, dtype)
         except UnsupportedError as error:
             return str(error)
-        flat = np.concatenate([panel.nodes[k].ravel() for panel, k in places])
-        inside = function.domain.contains_array(flat.real)
-        values = np.full(flat.shape, np.nan, dtype=dtype)
-        if inside.any():
-            answer = f(flat[inside])
-            if not is_array_of(answer, flat[inside].shape, dtype):
-                return _wrong_answer(answer, flat[inside].shape, dtype)
-            values[inside] = answer
-        parts = np.split(values, np.cumsum([panel.nodes[k].size for panel, k in places])[:-1])
-        for (panel, k), part in zip(places, parts, strict=True):
-            panel.values[k] = part.reshape(panel.nodes[k].shape)
-            if not is_complex:
+        if not is_complex:
+            for panel, k in places:
                 panel.undefined[k] = _undefined(function, panel.nodes[k], panel.values[k])
         return ""
+
+
+def _evaluate_places(f: Evaluate, domain: Domain, places: list[Place], dtype: str) -> None:
+    """Evaluate f in one call at the nodes of several panels and offsets that lie inside its domain."""
+    flat = np.concatenate([panel.nodes[k].ravel() for panel, k in places])
+    inside = domain.contains_array(flat.real)
+    values = np.full(flat.shape, np.nan, dtype=dtype)
+    if inside.any():
+        answer = f(flat[inside])
+        check_answer(answer, flat[inside].shape, dtype)
+        values[inside] = answer
+    parts = np.split(values, np.cumsum([panel.nodes[k].size for panel, k in places])[:-1])
+    for (panel, k), part in zip(places, parts, strict=True):
+        panel.values[k] = part.reshape(panel.nodes[k].shape)
+
+
+def _evaluate_one_by_one(f: Evaluate, domain: Domain, places: list[Place], dtype: str) -> None:
+    """Evaluate each offset of each panel for itself, so that f costs only the schemes that use nodes it raises at."""
+    for place in places:
+        try:
+            _evaluate_places(f, domain, [place], dtype)
+        except UnsupportedError:
+            raise
+        except Exception as error:  # noqa: BLE001  (as above)
+            _fail([place], f"f raised {describe(error)}", dtype)
+
+
+def _fail(places: list[Place], reason: str, dtype: str) -> None:
+    for panel, k in places:
+        panel.failures[k] = reason
+        panel.values[k] = np.full(panel.nodes[k].shape, np.nan, dtype=dtype)
 
 
 def steps(offset: Fraction, epsilon: Array) -> Array:
@@ -164,7 +191,7 @@ def steps(offset: Fraction, epsilon: Array) -> Array:
 def describe(error: BaseException) -> str:
     """Return an exception as one short line."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:200].rstrip(": ")
+    return f"{type(error).__name__}: {text}"[:180].rstrip(": ")
 
 
 def _node(x: Array, offset: Offset, epsilon: Array) -> Array:
@@ -178,15 +205,19 @@ def _node(x: Array, offset: Offset, epsilon: Array) -> Array:
     return node
 
 
-class _AnswerError(Exception):
+class AnswerError(Exception):
     """f answered something that is no array of the shape it was given."""
 
 
-def _wrong_answer(values: Any, shape: tuple[int, ...], dtype: str) -> str:
+def check_answer(values: Any, shape: tuple[int, ...], dtype: str) -> None:
+    """Refuse what f answered if it is no array of the shape and dtype that it was given."""
+    if is_array_of(values, shape, dtype):
+        return
     if isinstance(values, np.ndarray) and values.shape == shape:
-        return f"f promotes {dtype} to {values.dtype}"
+        verb = "promotes" if np.promote_types(values.dtype, dtype) == values.dtype else "demotes"
+        raise UnsupportedError(f"f {verb} {dtype} to {values.dtype}")
     found = f"shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-    raise _AnswerError(f"f answered {found} for an array of shape {shape}")
+    raise AnswerError(f"f answered {found} for an array of shape {shape}")
 
 
 def _undefined(function: Function, nodes: Array, values: Array) -> Array:

@@ -5,53 +5,59 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Evaluate, Function
 from diffbench.schemes.scheme import OpaqueScheme
 from diffbench.sweep.cells import Part
-from diffbench.sweep.nodes import describe
+from diffbench.sweep.nodes import COMPLEX_DTYPES, check_answer, describe
+from diffbench.sweep.results import Status
 
 Array = npt.NDArray[Any]
+Outcomes = dict[tuple[int, ...], tuple[Status, str]]
 
 
-def call_opaque(
-    part: Part, scheme: OpaqueScheme, function: Function, x: Array, epsilons: Array
-) -> dict[tuple[int, int], str]:
-    """Fill a part with the answers of a scheme, and return what it raised by cell; no epsilon is 0 in a call.
+def call_opaque(part: Part, scheme: OpaqueScheme, function: Function, x: Array, epsilons: Array) -> Outcomes:
+    """Fill a part with the answers of a scheme, and return what became of the cells that have none.
 
     Parameters
     ----------
     part : Part
-        (P, E), or (P, 1) for a scheme without an epsilon.
+        (P, E), or (P, 1) for a scheme without an epsilon. Where epsilon is 0 nothing is called.
     scheme, function : OpaqueScheme, Function
         What is called, and on what.
     x, epsilons : array
         P points and E epsilons of the working dtype.
+
+    Returns
+    -------
+    dict
+        Status and reason by cell: unsupported, domain or failed.
     """
     steps: list[tuple[Any, ...]] = [(epsilon,) for epsilon in epsilons] if scheme.takes_epsilon else [()]
-    failures = {}
-    f = function.compile(x.dtype.name)
-    for point in range(x.size):
-        for column, step in enumerate(steps):
-            place = point, column
-            if step and step[0] == 0:
-                continue
-            counted = _Counted(f, x.dtype)
-            try:
-                part.estimate[place], part.error_estimate[place] = _answer(scheme.call(counted, x[point], *step))
-            except Exception as error:  # noqa: BLE001  (whatever a contestant raises is its result)
-                failures[place] = describe(error)
-            part.evaluations[place] = counted.evaluations
-    return failures
+    outcomes: Outcomes = {}
+    for place in np.ndindex(*part.status.shape):
+        step = steps[place[1]]
+        if step and step[0] == 0:
+            continue
+        f = _Watched(function, x.dtype.name)
+        outcome = _call(part, place, scheme, f, (x[place[0]], *step))
+        if outcome is not None:
+            outcomes[place] = outcome
+        part.evaluations[place] = f.evaluations
+    return outcomes
 
 
-def promotes(function: Function, x: Array) -> str:
-    """Return the sentence that says that f answers in another dtype, or nothing."""
+def _call(
+    part: Part, place: tuple[int, ...], scheme: OpaqueScheme, f: "_Watched", arguments: tuple[Any, ...]
+) -> tuple[Status, str] | None:
     try:
-        values = function.compile(x.dtype.name)(x)
-    except Exception:  # noqa: BLE001  (what f raises is said of the cells in which a scheme meets it)
-        return ""
-    dtype = getattr(values, "dtype", x.dtype)
-    return "" if dtype == x.dtype else f"f promotes {x.dtype} to {dtype}"
+        with np.errstate(all="ignore"):
+            part.estimate[place], part.error_estimate[place] = _answer(scheme.call(f, *arguments))
+    except UnsupportedError as error:
+        return Status.UNSUPPORTED, str(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a contestant raises is its result)
+        return (Status.DOMAIN, f.left) if f.left else (Status.FAILED, describe(error))
+    return (Status.DOMAIN, f.left) if f.left else None
 
 
 def _answer(answer: Any) -> tuple[float, float]:
@@ -59,21 +65,49 @@ def _answer(answer: Any) -> tuple[float, float]:
     estimate, error = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, np.nan)
     if np.size(estimate) != 1 or np.size(error) != 1 or np.iscomplexobj(estimate):
         kind = f"an array of shape {np.shape(estimate)}, {np.asarray(estimate).dtype}"
-        raise TypeError(f"the scheme answered {kind}, not a real number")
+        raise TypeError(f"it answered {kind}, not a real number")
     return float(np.asarray(estimate).item()), float(np.asarray(error).item())
 
 
-class _Counted:
-    """f for scalars and arrays alike, counting the values it is asked for."""
+class _Watched:
+    """f for scalars and arrays alike, real or complex; it counts its values and is NaN outside the domain.
 
-    def __init__(self, f: Evaluate, dtype: np.dtype[Any]) -> None:
-        self._f = f
-        self._dtype = dtype
+    Attributes
+    ----------
+    evaluations : int
+        How many values were asked for.
+    left : str
+        The sentence that says that one of them was outside the domain, or nothing.
+    """
+
+    def __init__(self, function: Function, dtype: str) -> None:
+        self._function = function
+        self._dtypes = {"f": dtype, "c": COMPLEX_DTYPES.get(dtype, "")}
+        self._compiled: dict[str, Evaluate] = {}
         self.evaluations = 0
+        self.left = ""
 
     def __call__(self, x: Any) -> Any:
-        nodes = np.asarray(x)
-        nodes = nodes if np.iscomplexobj(nodes) else nodes.astype(self._dtype)
-        self.evaluations += nodes.size
-        values = self._f(np.atleast_1d(nodes).ravel())
+        kind = "c" if np.iscomplexobj(x) else "f"
+        nodes = np.asarray(x).astype(self._dtype(kind))
+        flat = np.atleast_1d(nodes).ravel()
+        self.evaluations += flat.size
+        inside = self._function.domain.contains_array(flat.real)
+        values = np.full(flat.shape, np.nan, dtype=flat.dtype)
+        if not inside.all():
+            self.left = f"a node leaves {self._function.domain}"
+        if inside.any():
+            values[inside] = self._evaluate(flat[inside], kind)
         return values.reshape(nodes.shape) if nodes.ndim else values[0]
+
+    def _dtype(self, kind: str) -> str:
+        if not self._dtypes[kind]:
+            raise UnsupportedError(f"needs complex values, and {self._dtypes['f']} has no complex dtype")
+        return self._dtypes[kind]
+
+    def _evaluate(self, nodes: Array, kind: str) -> Array:
+        if kind not in self._compiled:
+            self._compiled[kind] = self._function.compile(self._dtype(kind))
+        values = self._compiled[kind](nodes)
+        check_answer(values, nodes.shape, self._dtype(kind))
+        return values

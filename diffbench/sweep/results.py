@@ -146,11 +146,14 @@ class Results:
         In the order of the plan.
     manifest : dict
         Versions, machine, times, counts.
+    stored_references : list of dict or None
+        The rows of the references of a run that was loaded, as they were written.
     """
 
     spec: str
     blocks: tuple[Block, ...]
     manifest: dict[str, Any]
+    stored_references: list[dict[str, Any]] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -174,7 +177,7 @@ class Results:
         """Return the references, one row each."""
         from diffbench.sweep.export import references_table, to_pandas
 
-        return to_pandas([references_table(self.blocks)])
+        return to_pandas([references_table(self)])
 
 
 def _words(values: Iterator[float | None]) -> Array:

@@ -48,6 +48,8 @@ def run(
     >>> float(results.block("w**2").estimate[0, 0, 0])
     6.000999999999479
     """
+    if not isinstance(spec, Spec):
+        raise InputError(f"spec: {spec!r} is not a Spec")
     _check_points(spec)
     folder = None if out is None else RunFolder(Path(out), spec)
     units = spec.plan()
@@ -59,9 +61,10 @@ def run(
                 folder.write_block(block)
             blocks.append(block)
         if progress is not None:
-            progress(unit, sum(block.status.size for block in measured))
-    manifest = {} if folder is None else folder.finish(tuple(blocks))
-    return Results(spec.to_toml(), tuple(blocks), manifest)
+            progress(unit, sum(sum(block.counts.values()) for block in measured))
+    if folder is not None:
+        return folder.finish(tuple(blocks))
+    return Results(spec.to_toml(), tuple(blocks), {})
 
 
 def _check_points(spec: Spec) -> None:

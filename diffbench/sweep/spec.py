@@ -45,6 +45,8 @@ from diffbench.schemes.step_rules import StepRule, find_rule
 from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
 
 MAX_SWEPT_DERIVATIVE = 8
+PYTHON_OBJECTS = "python_objects"
+"""Key of a canonical form that says what it cannot hold; a file with it cannot be run."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,19 @@ class Spec(BaseModel):
     rules: tuple[StepRule, ...] = Field(default=(find_rule("usual"),))
     allow_failed: int = Field(default=0, ge=0)
 
-    def __init__(self, functions: object = "standard", schemes: object = None, epsilons: object = None, **options: Any):
-        given = {"schemes": schemes, "epsilons": epsilons, **options}
+    def __init__(
+        self,
+        functions: object = "standard",
+        schemes: object = None,
+        epsilons: object = None,
+        derivatives: object = None,
+        dtypes: object = None,
+        **options: Any,
+    ) -> None:
+        given = {"schemes": schemes, "epsilons": epsilons, "derivatives": derivatives, "dtypes": dtypes, **options}
+        if PYTHON_OBJECTS in given:
+            listed = ", ".join(map(str, _as_list(given[PYTHON_OBJECTS])))
+            raise InputError(f"spec: {listed} exist as Python objects only; run it from Python")
         check_keys(given, tuple(Spec.model_fields), "spec")
         suites, selected = _select(functions)
         own = suites[0] if len({suite.name for suite in suites}) == 1 else None
@@ -166,7 +179,8 @@ class Spec(BaseModel):
     @field_validator("rules", mode="before")
     @classmethod
     def _read_rules(cls, value: object) -> tuple[StepRule, ...]:
-        return tuple(item if isinstance(item, StepRule) else find_rule(str(item)) for item in _as_list(value))
+        rules = (item if isinstance(item, StepRule) else find_rule(str(item)) for item in _as_list(value))
+        return tuple(dict.fromkeys(rules))
 
     @model_validator(mode="after")
     def _fill(self) -> Self:
@@ -331,9 +345,10 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
         yield f"{key} = {_toml(getattr(spec, key))}"
     yield f"rules = {_toml([rule.name for rule in spec.rules])}"
     yield f"allow_failed = {spec.allow_failed}"
-    for scheme in spec.schemes:
-        if isinstance(scheme, OpaqueScheme):
-            yield f"# scheme {json.dumps(scheme.name)} is a Python object"
+    objects = [scheme.name for scheme in spec.schemes if isinstance(scheme, OpaqueScheme)]
+    objects += [function.name for function in spec.functions if function.evaluate is not None]
+    if objects:
+        yield f"{PYTHON_OBJECTS} = {_toml(objects)}"
     several = len(spec.derivatives) > 1
     named = [_scheme_entry(each, several=several) for each in spec.schemes if isinstance(each, DifferenceScheme)]
     yield "schemes = [" + "".join(f"\n  {entry}," for entry in named) + "\n]"
@@ -356,10 +371,9 @@ def _scheme_entry(scheme: DifferenceScheme, *, several: bool) -> str:
 
 def _function_lines(function: Function) -> Iterator[str]:
     yield "[[functions]]"
-    if function.evaluate is not None:
-        yield "# evaluated by a Python object, not by the formula"
     yield f"name = {_toml(function.name)}"
     yield f"formula = {_toml(function.formula.text)}"
+    yield f"variable = {_toml(function.formula.variable)}"
     yield f"points = {_toml([exact_text(point) for point in function.points])}"
     yield f"domain = {_toml(function.domain.text)}"
     yield f"tags = {_toml(function.tags)}"
@@ -370,4 +384,4 @@ def _toml(value: object) -> str:
     """Return a text, number or list of them in TOML, whose basic strings escape as JSON's do."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

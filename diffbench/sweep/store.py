@@ -130,12 +130,12 @@ class RunFolder:
         for reference in block.references:
             self._verdicts[reference.verdict] = self._verdicts.get(reference.verdict, 0) + 1
 
-    def finish(self, blocks: tuple[Block, ...]) -> dict[str, Any]:
-        """Write the references and the final manifest, and return it."""
-        write_file(self.path / "references.parquet", parquet_bytes(references_table(blocks)))
-        manifest = self.manifest("complete")
-        write_file(self.path / "manifest.json", _json(manifest))
-        return manifest
+    def finish(self, blocks: tuple[Block, ...]) -> Results:
+        """Write the references and the final manifest, and return everything as results."""
+        results = Results(self._spec.to_toml(), blocks, self.manifest("complete"))
+        write_file(self.path / "references.parquet", parquet_bytes(references_table(results)))
+        write_file(self.path / "manifest.json", _json(results.manifest))
+        return results
 
 
 def load(path: str | Path) -> Results:
@@ -146,6 +146,8 @@ def load(path: str | Path) -> Results:
     StoreError
         If the folder is no complete run, or a file in it is damaged; the message names the file.
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"run: {path!r} is not a path")
     folder = Path(path)
     plan_file, manifest_file = folder / "plan.json", folder / "manifest.json"
     if not manifest_file.is_file():
@@ -162,7 +164,7 @@ def load(path: str | Path) -> Results:
         references.setdefault((row["function"], row["derivative"], row["dtype"]), []).append(reference_from_row(row))
     blocks = tuple(_read_block(folder, name, references.get(name, [])) for name in names)
     with io_errors(folder / "spec.toml"):
-        return Results((folder / "spec.toml").read_text("utf-8"), blocks, manifest)
+        return Results((folder / "spec.toml").read_text("utf-8"), blocks, manifest, rows)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

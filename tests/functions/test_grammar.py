@@ -16,7 +16,6 @@ from diffbench.functions.grammar import (
     ARITIES,
     COMPARISONS,
     INTEGER_FIRST,
-    MAX_ARGUMENT,
     MAX_DEPTH,
     MAX_DIGITS,
     MAX_HEIGHT,
@@ -240,23 +239,17 @@ def branches(inner):
 TREES = st.recursive(LEAVES, branches, max_leaves=12)
 
 
-def breaks_a_bound(node):
-    match node:
-        case Binary("/", _, right):
-            return rational_value(right) == 0
-        case Binary("**", left, right):
-            return rational_value(left) == 0 and (rational_value(right) or 0) < 0
-        case Call("factorial" | "gamma" | "binomial", arguments):
-            return any(abs(rational_value(argument) or 0) > MAX_ARGUMENT for argument in arguments)
-        case _:
-            return False
-
-
 @given(TREES)
 @settings(max_examples=300)
 def test_a_tree_that_is_written_reads_back(node):
-    assume(not any(breaks_a_bound(each) for each in walk(node)))
-    assert tree(unparse(node)) == node
+    text = unparse(node)
+    try:
+        again = tree(text)
+    except FormulaError as error:
+        # Only what a bound forbids may not read back.
+        assume("beyond" not in str(error) and "divides by 0" not in str(error))
+        raise
+    assert again == node
 
 
 @given(TREES)
