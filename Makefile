@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 
 .PHONY: report test test-all test-slow check bench example clean
 
@@ -8,12 +9,12 @@ report: $(VENV)/.core
 	$(BIN)/diffbench run
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS)
 
 test-all: test test-slow
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n $(JOBS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import doctest
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_command_lines_parse(line):
     assert verb in VERBS
     command = cli.get_command(None, verb)
     command.make_context(verb, arguments)
+
+
+def test_the_spec_file_can_be_run():
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.S)
+    results = run(Spec(**tomllib.loads(block)))
+    assert len(results.blocks) == 6
+    assert {scheme for block in results.blocks for scheme in block.schemes} == {"stencil(-1,0,2)", "wide-central"}
+    assert results.counts["ok"] > 1000
 
 
 def numbers(markdown):

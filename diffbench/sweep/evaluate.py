@@ -53,7 +53,7 @@ def _block(unit: Unit, x: Array, table: NodeTable, derivative: int, schemes: tup
         schemes=tuple(scheme.name for scheme in schemes),
         rules=tuple(rule.name for rule in unit.rules),
         grid_size=grid_size,
-        x=x.astype(np.float64),
+        x=np.where(np.isfinite(x), x, np.nan).astype(np.float64),
         references=references,
         epsilon=cells.epsilon,
         estimate=cells.estimate,

@@ -189,6 +189,10 @@ def _cell_columns(block: Block) -> dict[str, Array]:
     }
 
 
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
 def _nullable(values: Array) -> Array:
     """Return the values with everything that is not finite as NaN, which Arrow reads as null."""
     return np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values
@@ -213,12 +217,12 @@ def _reference_rows(block: Block) -> Iterator[dict[str, Any]]:
             "derivative": block.derivative,
             "dtype": block.dtype,
             "point": point,
-            "x": float(x),
+            "x": _finite(float(x)),
             **enclosing_text(reference, VALUE_DIGITS),
             "certified_digits": reference.certified_digits,
             "verdict": reference.verdict,
             "method": reference.method,
-            "hi": reference.hi if reference.hi is not None and np.isfinite(reference.hi) else None,
+            "hi": _finite(reference.hi),
             "lo": reference.lo,
             "left": _decimal_text(reference.left),
             "right": _decimal_text(reference.right),

@@ -320,3 +320,10 @@ def test_the_catalogue_ranks_as_theory_says():
     # u^(p/(p+1)): 8 digits for order 1, 10.6 for order 2, each within one.
     assert digits["forward-1"] == pytest.approx(8, abs=1)
     assert digits["central-2"] == pytest.approx(10.6, abs=1)
+
+
+def test_a_scheme_without_epsilon_ranks_by_its_only_cells():
+    oracle = OpaqueScheme("oracle", lambda f, x: float(np.exp(x)), takes_epsilon=False)
+    rows = ranking_rows(run(Spec("exp", ["forward-1", oracle])).blocks)
+    assert rows[0]["scheme"] == "oracle"
+    assert rows[0]["usual_digits"] is None

@@ -9,7 +9,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from diffbench import load
+from diffbench import Spec, load, run
 from diffbench.errors import StoreError
 
 COMMAND = (sys.executable, "-m", "diffbench")
@@ -149,3 +149,12 @@ def test_the_main_job_takes_seconds_and_leaves_the_report(tmp_path):
     assert manifest["status"]["failed"] == 0
     assert len(list((page.parent / "figures").glob("*.svg"))) == len(list((page.parent / "cells").iterdir())) + 1
     assert page.stat().st_size < 5_000_000
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    run(Spec("lab"), out=tmp_path / "lab")
+    arguments = [sys.executable, "-m", "diffbench", "show", str(tmp_path / "lab")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0

@@ -3,18 +3,18 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from math import factorial
+from math import factorial, inf
 
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from diffbench import Function, exact_derivative, parse_formula
 from diffbench.errors import FormulaError, InputError
 from diffbench.functions.suites import load_suite
-from diffbench.reference.exact import Reference, is_defined
+from diffbench.reference.exact import Reference, enclosing_text, is_defined, reference_at
 from diffbench.rounding import exact_mpf, exact_number, round_to
 
 
@@ -501,3 +501,36 @@ def test_a_kink_at_a_point_that_is_not_binary():
 )
 def test_whatever_the_formula_there_is_a_verdict(formula, x):
     assert exact_derivative(formula, x).verdict in {"uncertain", "nondifferentiable"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "x", "hi"),
+    [
+        ("exp(-exp(-x))", -25, 0),
+        ("exp(exp(x))", 25, inf),
+        ("exp(-x)", 1e15, 0),
+        ("exp(x)", 1e10, inf),
+        ("x**10000", 1e300, inf),
+    ],
+)
+def test_values_beyond_all_range_are_bounded_and_cheap(formula, x, hi):
+    reference = exact_derivative(formula, x)
+    assert (reference.verdict, reference.hi) == ("certified", hi)
+
+
+@given(st.sampled_from(["exp(x)", "1/x", "sin(x)/x", "x**2", "cos(x)"]), st.fractions(-3, 3), st.integers(1, 60))
+def test_value_and_radius_as_text_enclose_the_truth(formula, x, digits):
+    assume(x != 0)
+    shown = enclosing_text(exact_derivative(formula, x), digits)
+    wide = exact_derivative(formula, x, digits=150)
+    assert abs(exact_mpf(wide.value) - Fraction(shown["value"])) <= Fraction(shown["radius"]) + exact_mpf(wide.radius)
+
+
+def test_threads_leave_references_and_the_precision_of_mpmath_alone():
+    formulas = [parse_formula(f"zeta(x) + {i}*x") for i in range(12)]
+    serial = [reference_at(formula, Fraction(5, 2), 1) for formula in formulas]
+    before = mpmath.mp.prec
+    with ThreadPoolExecutor(4) as threads:
+        parallel = list(threads.map(lambda formula: reference_at(formula, Fraction(5, 2), 1), formulas))
+    assert parallel == serial
+    assert mpmath.mp.prec == before

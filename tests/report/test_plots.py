@@ -213,3 +213,25 @@ def test_drawing_leaves_the_state_of_pyplot_alone():
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_curves_whose_derivative_is_0_can_be_drawn():
+    results = run(Spec(Function("line", "3*x - 1", ["2"]), ["central-2-d2", "forward-1-d2"], "1e-1:1e-9"))
+    assert figure_bytes(error_curves(results.blocks[0]), "svg")
+
+
+def test_names_are_no_mathematics():
+    mine = OpaqueScheme("a$b^$", lambda f, x, e: 6.01)
+    results = run(Spec(Function("cost $x^$", "x**2", ["3"]), [mine, "forward-1"], ["1e-3", "1e-4"]))
+    for figure in (error_curves(results.blocks[0]), heat_map(results)):
+        assert figure_bytes(figure, "svg")
+
+
+@pytest.mark.parametrize("digits", [-5, 0, 4, 7, 7.6, 8, 8.5, 9, 9.1, 10, 13, 16])
+def test_text_on_cells_has_contrast(digits):
+    def luminance(color):
+        parts = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted(map(luminance, cell_colors(digits)))
+    assert (high + 0.05) / (low + 0.05) >= 4.5

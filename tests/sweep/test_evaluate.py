@@ -425,3 +425,68 @@ def test_opaque_and_difference_schemes_stand_side_by_side():
     assert np.count_nonzero(block.status != Status.ABSENT) == 1 + 3 + 2
     assert block.estimate[2, 0, :2].tobytes() == block.estimate[1, 0, :2].tobytes()
     assert results.counts["ok"] == 6
+
+
+def test_a_point_beyond_the_range_of_a_dtype_is_a_row():
+    function = Function("far", "x**2", ["1e6"])
+    results = run(Spec(function, ["forward-1"], ["1e-3"], dtypes=["float16"]))
+    frame = results.to_frame()
+    assert set(frame["status"]) == {"domain"}
+    assert frame["x"].isna().all()
+    assert results.references()["x"].isna().all()
+
+
+def test_f_costs_only_the_schemes_whose_nodes_it_raises_at():
+    def picky(x):
+        if (x.real < 1).any():
+            raise ValueError("too small")
+        return x * x
+
+    function = Function("picky", "x**2", ["1"], evaluate=picky)
+    frame = run(Spec(function, ["forward-1", "backward-1", "complex-step"], ["1e-3"], rules=[])).to_frame()
+    assert dict(zip(frame["scheme"], frame["status"], strict=True)) == {
+        "forward-1": "ok",
+        "backward-1": "failed",
+        "complex-step": "ok",
+    }
+
+
+def test_f_is_not_called_outside_its_domain():
+    def strict(x):
+        assert (x.real > 0).all()
+        return np.log(x)
+
+    function = Function("log", "log(x)", ["0.1"], domain="(0, oo)", evaluate=strict)
+    forward = OpaqueScheme("quotient", lambda f, x, e: (f(x) - f(x - e)) / e)
+    frame = run(Spec(function, ["central-2", "complex-step", forward], ["0.5", "1e-3"], rules=[])).to_frame()
+    found = {(row.scheme, row.epsilon): row.status for row in frame.itertuples()}
+    assert found == {
+        ("central-2", 0.5): "domain",
+        ("central-2", 0.001): "ok",
+        ("complex-step", 0.5): "ok",
+        ("complex-step", 0.001): "ok",
+        ("quotient", 0.5): "domain",
+        ("quotient", 0.001): "ok",
+    }
+
+
+def test_an_opaque_scheme_meets_f_in_the_dtype_and_in_complex_as_it_is():
+    central = OpaqueScheme("quotient", lambda f, x, e: (f(x + e) - f(x - e)) / (2 * e))
+    imaginary = OpaqueScheme("imaginary", lambda f, x, e: f(x + 1j * e).imag / e)
+    frame = run(Spec(Function("j", "besselj(1, x)", ["1"]), [central], ["1e-2"], dtypes=["float16"])).to_frame()
+    assert set(frame["status"]) == {"unsupported"}
+    frame = run(Spec(Function("a", "Abs(x) + x", ["1/2"]), [imaginary], ["1e-9"])).to_frame()
+    assert frame["reason"].tolist() == ["needs complex values, which Abs does not take"]
+    frame = run(Spec(Function("s", "sin(x)", ["1/2"]), [imaginary], ["1e-9"])).to_frame()
+    assert frame["digits"].iloc[0] > 15
+
+
+def test_an_epsilon_that_rounds_to_0_is_no_failure_of_an_opaque_scheme():
+    def quotient(f, x, e):
+        return (float(f(x + e)) - float(f(x))) / float(e)
+
+    frame = run(
+        Spec(Function("square", "x**2", ["3"]), [OpaqueScheme("quotient", quotient)], ["1e-3", "1e-350"])
+    ).to_frame()
+    assert frame["status"].tolist() == ["ok", "collapsed"]
+    assert frame["evaluations"].tolist() == [2, 0]

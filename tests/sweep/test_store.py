@@ -244,3 +244,29 @@ def test_a_run_that_is_not_complete_is_refused(damaged):
 def test_what_is_no_run_folder_is_refused(path, tmp_path):
     with pytest.raises(InputError, match=r"not a run folder.*manifest\.json"):
         load(tmp_path / path)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "manifest.json"])
+@pytest.mark.parametrize("text", ["[]", "null", "3", '{"blocks": 5}'])
+def test_json_that_is_no_run_is_damage(name, text, tmp_path):
+    run(Spec("lab"), out=tmp_path / "r")
+    (tmp_path / "r" / name).write_text(text)
+    with pytest.raises(DiffbenchError) as caught:
+        load(tmp_path / "r")
+    assert caught.value.exit_code == 74
+
+
+def test_cells_of_another_block_are_damage(tmp_path):
+    run(Spec("lab"), out=tmp_path / "r")
+    first, second = sorted((tmp_path / "r" / "cells").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(StoreError, match="holds the cells of"):
+        load(tmp_path / "r")
+
+
+def test_loaded_references_are_those_that_were_written(tmp_path):
+    measured = run(Spec("exp", ["forward-1"], ["1e-3"]), out=tmp_path / "r")
+    loaded = load(tmp_path / "r")
+    assert loaded.references().equals(measured.references())
+    for one, other in zip(loaded.blocks[0].references, measured.blocks[0].references, strict=True):
+        assert abs(one.value - other.value) <= one.radius
