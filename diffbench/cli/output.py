@@ -2,11 +2,16 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from textwrap import wrap
 from typing import Any
 
 import click
 
-from diffbench.report.tables import Column, Table, to_json, to_text
+from diffbench.report.tables import Column, Table, sentence, to_json, to_text
+
+HEADER_WIDTH = 11
 
 format_option = click.option(
     "--format",
@@ -39,27 +44,59 @@ def print_object(fields: dict[str, Any], style: str) -> None:
 
 
 def _print_rich(table: Table) -> None:
-    from rich import box
+    """Print a table that fits the terminal, if need be without optional columns, or else aligned text."""
     from rich.console import Console
+
+    console, unbounded = Console(), Console(width=10_000)
+    for fitting in _narrower(_without_constants(table)):
+        shown = _rich_table(fitting)
+        if unbounded.measure(shown).minimum <= console.width:
+            console.print(shown)
+            return
+    click.echo(to_text(table, exact=False))
+
+
+def _narrower(table: Table) -> Iterator[Table]:
+    """Yield the table, and then with ever more of its optional columns left out, which the caption says."""
+    yield table
+    caption = table.caption
+    dropped: list[str] = []
+    while optional := [column for column in table.columns if column.optional]:
+        dropped.insert(0, optional[-1].header)
+        columns = tuple(column for column in table.columns if column is not optional[-1])
+        note = f"{caption}; left out on this narrow terminal: {', '.join(dropped)}"
+        table = replace(table, columns=columns, caption=note)
+        yield table
+
+
+def _rich_table(table: Table) -> Any:
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(
-        title=table.title,
-        caption=table.caption,
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-    )
-    for column in table.columns:
-        shown.add_column(Text(column.header), justify=_side(column), no_wrap=column.key != "reason")
-    for row in table.cells():
+    shown = RichTable(title=table.title, caption=sentence(table.caption), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.title_justify = shown.caption_justify = "left"
+    cells = table.cells()
+    for i, column in enumerate(table.columns):
+        header = "\n".join(wrap(column.header, HEADER_WIDTH, break_long_words=False))
+        # Names may fold on a narrow terminal; numbers and words of headers may not.
+        least = max([len(row[i]) for row in cells if column.kind != "text"] + [len(word) for word in header.split()])
+        shown.add_column(Text(header), justify=_side(column), vertical="bottom", overflow="fold", min_width=least)
+    for row in cells:
         shown.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    if console.measure(shown).minimum > console.width:
-        click.echo(to_text(table, exact=False))
-    else:
-        console.print(shown)
+    return shown
+
+
+def _without_constants(table: Table) -> Table:
+    """Say derivative and dtype once, in the title, where all rows have the same."""
+    same = {
+        column.key: table.rows[0][column.key]
+        for column in table.columns
+        if column.key in {"derivative", "dtype"} and len({row[column.key] for row in table.rows}) == 1
+    }
+    words = [f"{key} {value}" if key == "derivative" else str(value) for key, value in same.items()]
+    columns = tuple(column for column in table.columns if column.key not in same)
+    return replace(table, title=" · ".join([table.title, *words]), columns=columns)
 
 
 def _side(column: Column) -> Any:

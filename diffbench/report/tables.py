@@ -29,11 +29,14 @@ class Column:
     kind : str
         ``text``, ``count``, ``number`` (exact), ``digits`` (one decimal) or ``rounded`` (three significant digits); the
         last two are rounded where people read, and exact where programs do.
+    optional : bool
+        Whether a narrow terminal may leave it out, and say so.
     """
 
     key: str
     header: str
     kind: str = "text"
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,14 +134,14 @@ def ranking_table(results: Results) -> Table:
         Column("derivative", "derivative", "count"),
         Column("dtype", "dtype"),
         Column("evaluations", "evaluations", "count"),
-        Column("functions", "functions", "count"),
+        Column("functions", "functions", "count", optional=True),
         Column("optimal_digits", "digits at optimal ε", "digits"),
         Column("optimal_digits_worst", "worst", "digits"),
         Column("usual_digits", "digits at usual ε", "digits"),
         Column("usual_digits_worst", "worst", "digits"),
-        Column("flat_decades", "flat decades", "digits"),
-        Column("ok", "ok cells", "count"),
-        Column("not_ok", "other cells", "count"),
+        Column("flat_decades", "flat decades", "digits", optional=True),
+        Column("ok", "ok cells", "count", optional=True),
+        Column("not_ok", "other cells", "count", optional=True),
     )
     return Table("Which scheme?", RANKING_CRITERION, columns, ranking_rows(results.blocks))
 
@@ -160,7 +163,7 @@ def summary_table(results: Results) -> Table:
         Column("flat_decades", "flat decades", "digits"),
         Column("usual_digits", "digits at usual ε", "digits"),
         Column("usual_digits_worst", "worst", "digits"),
-        *(Column(status.label, status.label, "count") for status in STATUSES),
+        *(Column(status.label, status.label, "count", optional=True) for status in STATUSES),
     )
     return Table(
         "Every function and scheme",

@@ -1,0 +1,60 @@
+"""What a person sees in a terminal: a real pseudo-terminal of a given width."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from diffbench import Spec, run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("terminal") / "run"
+    run(Spec(["exp", "sin"], epsilons="1e-1:1e-9"), out=path)
+    return path
+
+
+def screen(columns, *arguments):
+    """Return what the program prints to a terminal that is so wide."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    process = subprocess.Popen([sys.executable, "-m", "diffbench", *arguments], stdout=theirs, env=environment)
+    os.close(theirs)
+    parts = []
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(ours)
+    assert process.wait() == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(parts).decode()).splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_a_table_fits_and_nothing_in_it_is_cut(folder, columns):
+    lines = screen(columns, "show", str(folder))
+    assert max(map(len, lines)) <= columns
+    assert "…" not in "".join(lines)
+    assert any("richardson-3(central-2)" in line for line in lines)
+    assert ("left out on this narrow terminal" in " ".join(lines)) == (columns < 130)
+
+
+def test_constant_columns_are_said_once(folder):
+    lines = screen(160, "show", str(folder))
+    assert lines[0].strip() == "Which scheme? · derivative 1 · float64"
+    assert "float64" not in "".join(lines[1:])
+
+
+def test_numbers_are_rounded_for_people_only(folder):
+    person = " ".join(screen(160, "show", str(folder)))
+    assert re.search(r"complex-step +1 +2 +1\d\.\d +1\d\.\d ", person)
+    program = subprocess.run([sys.executable, "-m", "diffbench", "show", str(folder)], capture_output=True, text=True)
+    assert re.search(r"central-4 .* \d+\.\d{9,}", program.stdout)
