@@ -19,7 +19,7 @@ from diffbench.rounding import shown
 _SIGNED = (sympy.Abs, sympy.sign, sympy.Heaviside)
 _SWITCHING = (*_SIGNED, sympy.Max, sympy.Min, sympy.Piecewise, sympy.atan2)
 _MAX_BITS = 4096
-_MAX_VANISHING = 8
+_MAX_VANISHING = 24
 
 
 def has_switches(expression: sympy.Expr) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from diffbench.analysis.summary import summary_columns
 from diffbench.errors import InputError
 from diffbench.report.html import page_figure, render_page
-from diffbench.report.plots import error_curves, figure_bytes, heat_map
+from diffbench.report.plots import blocks_heat_map, error_curves, figure_bytes
 from diffbench.report.tables import FORMATS, run_tables
 from diffbench.sweep.results import Block, Results
 from diffbench.sweep.store import block_file, io_errors, load, parquet_bytes, write_file
@@ -57,8 +57,11 @@ def write_report(
     summary = pa.table(summary_columns(run.blocks))
     write_file(folder / "summary.parquet", parquet_bytes(summary))
     _write_tables(run, folder / "tables")
-    _write_heat_maps(run, folder / "figures")
-    page = render_page(run, list(_draw(run, folder / "figures", map if executor is None else executor.map, progress)))
+    mapping = map if executor is None else executor.map
+    heat_maps = mapping(_draw_heat_map, _heat_map_blocks(run))
+    page = render_page(run, list(_draw(run, folder / "figures", mapping, progress)))
+    for name, data in heat_maps:
+        write_file(folder / "figures" / name, data)
     write_file(folder / "report.html", page)
     return folder / "report.html"
 
@@ -69,10 +72,16 @@ def _write_tables(results: Results, folder: Path) -> None:
             write_file(folder / f"{name}.{suffix}", render(table))
 
 
-def _write_heat_maps(results: Results, folder: Path) -> None:
-    for derivative, dtype in dict.fromkeys((block.derivative, block.dtype) for block in results.blocks):
-        data = figure_bytes(heat_map(results, derivative, dtype), "svg")
-        write_file(folder / f"digits-d{derivative}-{dtype}.svg", data)
+def _heat_map_blocks(results: Results) -> list[tuple[Block, ...]]:
+    """Return the blocks of each heat map: those of one derivative and dtype."""
+    groups: dict[tuple[int, str], list[Block]] = {}
+    for block in results.blocks:
+        groups.setdefault((block.derivative, block.dtype), []).append(block)
+    return [tuple(blocks) for blocks in groups.values()]
+
+
+def _draw_heat_map(blocks: tuple[Block, ...]) -> tuple[str, bytes]:
+    return f"digits-d{blocks[0].derivative}-{blocks[0].dtype}.svg", figure_bytes(blocks_heat_map(blocks), "svg")
 
 
 def _draw(

@@ -118,9 +118,14 @@ def emphasised_schemes(schemes: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
 def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> Figure:
     """Return function × scheme, coloured by the digits at the optimal epsilon; hatched where there are none."""
-    blocks = [block for block in results.blocks if (block.derivative, block.dtype) == (derivative, dtype)]
+    blocks = tuple(block for block in results.blocks if (block.derivative, block.dtype) == (derivative, dtype))
     if not blocks:
         raise EmptySelectionError(f"plot: no block of derivative {derivative}, {dtype}")
+    return blocks_heat_map(blocks)
+
+
+def blocks_heat_map(blocks: tuple[Block, ...]) -> Figure:
+    """Return the heat map of blocks of one derivative and dtype."""
     schemes = tuple(dict.fromkeys(scheme for block in blocks for scheme in block.schemes))
     digits = _digits_matrix(blocks, schemes)
     figure = _figure(2.4 + 0.36 * len(schemes), 1.9 + 0.2 * len(blocks))
@@ -135,7 +140,9 @@ def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> F
     axes.set_yticks(
         range(len(blocks)), [_shorten(block.function, 24) for block in blocks], fontsize=7, parse_math=False
     )
-    axes.set_title(f"Correct digits at the optimal ε: {_ordinal(derivative)} derivative, {dtype}", fontsize=9)
+    axes.set_title(
+        f"Correct digits at the optimal ε: {_ordinal(blocks[0].derivative)} derivative, {blocks[0].dtype}", fontsize=9
+    )
     bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02)
     bar.set_label("digits, median over the points (more is better)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
@@ -276,26 +283,29 @@ def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
         return
     axes.autoscale_view()
     to_axes = axes.transData + axes.transAxes.inverted()
-    placed = sorted((float(to_axes.transform((x, y))[1]), x, y, name, color) for x, y, name, color in ends)
-    gap = 0.052
-    heights = [max(0.0, min(1.0, place[0])) for place in placed]
-    for i in range(1, len(heights)):
-        heights[i] = max(heights[i], heights[i - 1] + gap)
-    excess = heights[-1] - 1.0
-    if excess > 0:
-        heights[-1] -= excess
-        for i in range(len(heights) - 2, -1, -1):
-            heights[i] = min(heights[i], heights[i + 1] - gap)
-    for height, (_, x, y, name, color) in zip(heights, placed, strict=True):
-        axes.annotate(
-            name, (x, y), xytext=(1.04, height), textcoords="axes fraction", fontsize=7.5, color=color, va="center",
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
-            annotation_clip=False,
-            parse_math=False,
-        )  # fmt: skip
+    placed: list[tuple[float, float, str, str]] = []
+    for x, y, name, color in ends:
+        right, height = to_axes.transform((x, y))
+        placed.append((float(height), float(right), name, color))
+    placed.sort()
+    heights = _spread([height for height, *_ in placed])
+    for label, (height, right, name, color) in zip(heights, placed, strict=True):
+        axes.plot([right, 1.03], [height, label], transform=axes.transAxes, color=color, linewidth=0.6, clip_on=False)
+        axes.text(1.04, label, name, transform=axes.transAxes, fontsize=7.5, color=color, va="center", parse_math=False)
 
 
-def _digits_matrix(blocks: list[Block], schemes: tuple[str, ...]) -> Array:
+def _spread(heights: list[float], gap: float = 0.052) -> list[float]:
+    """Move rising heights apart by a gap, within the axes as long as there is room."""
+    spread = [min(max(height, 0.0), 1.0) for height in heights]
+    for i in range(1, len(spread)):
+        spread[i] = max(spread[i], spread[i - 1] + gap)
+    spread[-1] = min(spread[-1], 1.0)
+    for i in range(len(spread) - 2, -1, -1):
+        spread[i] = min(spread[i], spread[i + 1] - gap)
+    return spread
+
+
+def _digits_matrix(blocks: tuple[Block, ...], schemes: tuple[str, ...]) -> Array:
     data = summary_columns(blocks)
     known = {
         (function, scheme): digits

@@ -56,5 +56,6 @@ def test_constant_columns_are_said_once(folder):
 def test_numbers_are_rounded_for_people_only(folder):
     person = " ".join(screen(160, "show", str(folder)))
     assert re.search(r"complex-step +1 +2 +1\d\.\d +1\d\.\d ", person)
-    program = subprocess.run([sys.executable, "-m", "diffbench", "show", str(folder)], capture_output=True, text=True)
+    arguments = [sys.executable, "-m", "diffbench", "show", str(folder)]
+    program = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert re.search(r"central-4 .* \d+\.\d{9,}", program.stdout)

@@ -57,9 +57,7 @@ def test_every_scheme_is_named_at_its_end_in_its_own_colour(few):
 
 def test_names_at_the_ends_do_not_overlap(many):
     (axes,) = plot(many, "exp").axes
-    heights = sorted(
-        text.xyann[1] for text in axes.texts if hasattr(text, "xyann") and text.get_text() in many.blocks[0].schemes
-    )
+    heights = sorted(text.get_position()[1] for text in axes.texts if text.get_text() in many.blocks[0].schemes)
     assert len(heights) > 4
     assert np.diff(heights).min() >= 0.05
 
