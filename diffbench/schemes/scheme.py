@@ -327,6 +327,13 @@ def split_derivative(name: str) -> tuple[str, int | None]:
     return (match[1], int(match[2])) if match else (name, None)
 
 
+def states_derivative(name: str) -> bool:
+    """Return whether a name says which derivative it is for, also inside a Richardson table."""
+    family, stated = split_derivative(name)
+    inner = _RICHARDSON.fullmatch(family)
+    return stated is not None or (inner is not None and states_derivative(inner[2]))
+
+
 @cache
 def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
     """Return the scheme that a name means.

@@ -38,7 +38,7 @@ from diffbench.schemes.scheme import (
     as_scheme,
     catalogue,
     parse_scheme,
-    split_derivative,
+    states_derivative,
 )
 from diffbench.schemes.stencil import Stencil
 from diffbench.schemes.step_rules import StepRule, find_rule
@@ -136,8 +136,7 @@ class Spec(BaseModel):
             listed = ", ".join(map(str, _as_list(given[PYTHON_OBJECTS])))
             raise InputError(f"spec: {listed} exist as Python objects only; run it from Python")
         check_keys(given, tuple(Spec.model_fields), "spec")
-        suites, selected = _select(functions)
-        own = suites[0] if len({suite.name for suite in suites}) == 1 else None
+        own, selected = _select(functions)
         given = _with_defaults({key: value for key, value in given.items() if value is not None}, own)
         try:
             super().__init__(functions=selected, **given)
@@ -213,7 +212,7 @@ class Spec(BaseModel):
         return sum(unit.planned(m) for unit in self.plan() for m, _ in unit.schemes)
 
     def to_toml(self) -> str:
-        """Return the canonical form; what exists only as a Python object is named in a comment."""
+        """Return the canonical form; with objects that exist only in Python it cannot be run again, and says so."""
         return "\n".join(_toml_lines(self)) + "\n"
 
     @property
@@ -241,40 +240,33 @@ def _with_defaults(given: dict[str, Any], suite: Suite | None) -> dict[str, Any]
     if suite is not None:
         given = {key: getattr(suite, key) for key in ("schemes", "epsilons") if getattr(suite, key)} | given
     if "derivatives" not in given and "schemes" in given:
-        schemes = [_with_derivative(item) for item in _as_list(given["schemes"])]
-        given |= {"schemes": schemes, "derivatives": sorted({_stated_derivative(item) for item in schemes})}
+        schemes = [_alone(item) for item in _as_list(given["schemes"])]
+        given |= {"schemes": schemes, "derivatives": sorted({scheme.derivative for scheme in schemes})}
     return given
 
 
-def _with_derivative(item: Any) -> Any:
-    """Return a bare name as that of the first derivative, which it means where none are asked for."""
-    return f"{item}-d1" if isinstance(item, str) and split_derivative(item)[1] is None else item
+def _alone(item: Any) -> Scheme:
+    """Return the one scheme that an item means where no derivatives are asked for: a bare name gives the first."""
+    (scheme,) = _schemes_of(item, None)
+    return scheme
 
 
-def _stated_derivative(item: Any) -> int:
-    stated: Any = getattr(item, "derivative", 1)
-    if isinstance(item, str):
-        stated = split_derivative(item)[1] or 1
-    elif isinstance(item, Mapping):
-        stated = _scheme_from_table(item).derivative
-    return int(stated)
-
-
-def _schemes_of(item: Any, derivatives: tuple[int, ...]) -> Iterator[Scheme]:
+def _schemes_of(item: Any, derivatives: tuple[int, ...] | None) -> Iterator[Scheme]:
+    """Yield the schemes that an item means; a bare name gives one for each derivative asked for."""
     if isinstance(item, (DifferenceScheme, OpaqueScheme)):
         chosen: list[Scheme] = [item]
     elif isinstance(item, Stencil):
         chosen = [as_scheme(item)]
     elif isinstance(item, Mapping):
         chosen = [_scheme_from_table(item)]
-    elif isinstance(item, str) and split_derivative(item)[1] is None:
-        chosen = [parse_scheme(item, m) for m in derivatives]
-    elif isinstance(item, str):
+    elif not isinstance(item, str):
+        raise InputError(f"scheme: {item!r} is neither a name, a stencil nor a scheme")
+    elif derivatives is None or states_derivative(item):
         chosen = [parse_scheme(item)]
     else:
-        raise InputError(f"scheme: {item!r} is neither a name, a stencil nor a scheme")
+        chosen = [parse_scheme(item, m) for m in derivatives]
     for scheme in chosen:
-        if scheme.derivative not in derivatives:
+        if derivatives is not None and scheme.derivative not in derivatives:
             listed = ", ".join(map(str, derivatives))
             raise InputError(f"scheme: {scheme.name} gives derivative {scheme.derivative}, asked for is {listed}")
         yield scheme
@@ -293,26 +285,30 @@ def _scheme_from_table(table: Mapping[str, Any]) -> Scheme:
     return as_scheme(stencil, name)
 
 
-def _select(functions: object) -> tuple[list[Suite], tuple[Function, ...]]:
-    """Return the suites that are named, and all functions; equal names of two suites get the suite's in front."""
-    suites: list[Suite] = []
+def _select(functions: object) -> tuple[Suite | None, tuple[Function, ...]]:
+    """Return the suite that all functions are of, if any, and the functions.
+
+    Where two suites have different functions of one name, the later gets its suite's name in front.
+    """
+    suites: set[Suite | None] = set()
     chosen: dict[str, Function] = {}
     for item in _as_list(functions):
         if isinstance(item, str) and (item in BUILT_IN or item.endswith(".toml")):
             suite = load_suite(item)
-            suites.append(suite)
+            suites.add(suite)
             for function in suite.functions:
                 clash = chosen.get(function.name, function) != function
                 name = f"{suite.name}/{function.name}" if clash else function.name
                 chosen[name] = _renamed(function, name)
             continue
+        suites.add(None)
         function = _one_function(item)
         if chosen.get(function.name, function) != function:
             raise InputError(f"functions: two different ones are called {function.name!r}")
         chosen[function.name] = function
     if not chosen:
         raise EmptySelectionError("functions: none is selected")
-    return suites, tuple(chosen.values())
+    return suites.pop() if len(suites) == 1 else None, tuple(chosen.values())
 
 
 def _one_function(item: object) -> Function:

@@ -272,3 +272,15 @@ def test_a_spec_file_that_is_not_there_or_not_text(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"binary\.toml"):
         Spec.from_toml(tmp_path / "binary.toml")
+
+
+@pytest.mark.parametrize("name", ["richardson(central-2-d2)", "richardson(central-2)-d2"])
+def test_a_derivative_may_be_stated_inside(name):
+    assert Spec(SQUARE, [name]).derivatives == (2,)
+    assert scheme_names(Spec(SQUARE, [name], derivatives=[1, 2])) == ["richardson(central-2)-d2"]
+
+
+def test_a_suite_speaks_only_for_itself():
+    """What the lab sweeps by default is not what a function beside it is swept with."""
+    assert scheme_names(Spec(["lab", "lab"])) == ["forward-1"]
+    assert len(scheme_names(Spec(["lab", SQUARE]))) == len(scheme_names(Spec(SQUARE))) > 1
