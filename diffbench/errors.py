@@ -1,5 +1,7 @@
 """Errors that a user can meet, each with the exit code of the command line."""
 
+MAX_NAME = 200
+
 
 class DiffbenchError(Exception):
     """Base of all errors of this package."""
@@ -47,6 +49,12 @@ class StoreError(DiffbenchError):
     """Reading or writing a run failed."""
 
     exit_code = 74
+
+
+def check_name(name: object, what: str) -> None:
+    """Refuse a name that no table or file could show."""
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise InputError(f"{what}: the name {str(name)[:60]!r} is not a printable text of 1 to {MAX_NAME} characters")
 
 
 def _excerpt(text: str, position: int, width: int = 40) -> str:

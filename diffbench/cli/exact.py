@@ -10,7 +10,7 @@ from diffbench.reference.exact import Reference, enclosing_text, exact_derivativ
 
 @click.command(
     short_help="Print the exact derivative of a formula, with its certificate.",
-    context_settings={"ignore_unknown_options": True},
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
 )
 @click.argument("formula")
 @click.option("--at", "x", required=True, help="The point, as exact decimal or rational.")

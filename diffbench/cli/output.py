@@ -50,7 +50,9 @@ def _print_rich(table: Table) -> None:
     console, unbounded = Console(), Console(width=10_000)
     for fitting in _narrower(_without_constants(table)):
         shown = _rich_table(fitting)
-        if unbounded.measure(shown).minimum <= console.width:
+        size = unbounded.measure(shown)
+        last = not any(column.optional for column in fitting.columns)
+        if (size.minimum if last else size.maximum) <= console.width:
             console.print(shown)
             return
     click.echo(to_text(table, exact=False))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import sha256
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -101,8 +102,14 @@ def _function(formula: str, points: tuple[str, ...]) -> Function | str:
             parse_formula(formula)
             raise InputError(f"function: the formula {formula[:60]!r} needs a point, --at X") from None
     if known is None:
-        return Function(formula if len(formula) <= 60 else formula[:59] + "…", formula, points)
+        return Function(_formula_name(formula), formula, points)
     return known if not points else Function(known.name, known.formula, points, domain=known.domain, tags=known.tags)
+
+
+def _formula_name(formula: str) -> str:
+    """Return the formula, or its beginning with a mark that tells long ones apart."""
+    mark = sha256(formula.encode()).hexdigest()[:6]
+    return formula if len(formula) <= 60 else f"{formula[:50]}… {mark}"
 
 
 def _run_name(spec_file: Path | None, chosen: dict[str, Any]) -> str:

@@ -237,7 +237,13 @@ def _special_functions(special: Any) -> dict[str, NumpyFunction]:
         "chebyshevu": special.eval_chebyu,
         "legendre": special.eval_legendre,
     }
-    real = {
+    table = {name: NumpyFunction(function) for name, function in both.items()}
+    real = _real_special_functions(special)
+    return table | {name: NumpyFunction(function, accepts_complex=False) for name, function in real.items()}
+
+
+def _real_special_functions(special: Any) -> dict[str, Callable[..., Array]]:
+    return {
         "loggamma": lambda x: _where_positive(x, special.gammaln(x)),
         "polygamma": lambda order, x: special.polygamma(order.astype(int), x),
         "expint": lambda order, x: special.expn(order.astype(int), x),
@@ -249,8 +255,6 @@ def _special_functions(special: Any) -> dict[str, NumpyFunction]:
         "binomial": special.binom,
         "LambertW": lambda x: _real_part(special.lambertw(x)),
     }
-    table = {name: NumpyFunction(function) for name, function in both.items()}
-    return table | {name: NumpyFunction(function, accepts_complex=False) for name, function in real.items()}
 
 
 def _one(x: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.errors import InputError
+from diffbench.errors import InputError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
 from diffbench.functions.grammar import Formula, parse_formula
@@ -106,8 +106,9 @@ class Function:
         evaluate: Evaluate | None = None,
         printed: Sequence[Printed] = (),
     ) -> None:
-        if not isinstance(name, str) or not name or len(name) > 200 or not name.isprintable():
-            raise InputError(f"function: the name {str(name)[:60]!r} is not a printable text of 1 to 200 characters")
+        check_name(name, "function")
+        if evaluate is not None and not callable(evaluate):
+            raise InputError(f"evaluate: {evaluate!r} of {name} cannot be called")
         parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
         region = domain if isinstance(domain, Domain) else REAL_LINE if domain is None else parse_domain(domain)
         for key, texts in (("tags", tags), ("printed", printed)):

@@ -250,7 +250,7 @@ _HEADS: dict[str, Callable[..., Any]] = {
     "sinc": arb.sinc,
     "Max": lambda first, *rest: _fold(arb.max, first, rest),
     "Min": lambda first, *rest: _fold(arb.min, first, rest),
-    "acot": lambda x: (1 / x).atan(),
+    "acot": lambda x: arb.pi() / 2 if x.is_zero() else (1 / x).atan(),
     "asec": lambda x: (1 / x).acos(),
     "acsc": lambda x: (1 / x).asin(),
     "acoth": lambda x: (1 / x).atanh(),

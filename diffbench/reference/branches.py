@@ -17,7 +17,7 @@ from diffbench.reference.balls import BallProgram
 from diffbench.rounding import shown
 
 _SIGNED = (sympy.Abs, sympy.sign, sympy.Heaviside)
-_SWITCHING = (*_SIGNED, sympy.Max, sympy.Min, sympy.Piecewise, sympy.atan2)
+_SWITCHING = (*_SIGNED, sympy.Max, sympy.Min, sympy.Piecewise, sympy.atan2, sympy.acot)
 _MAX_BITS = 4096
 _MAX_VANISHING = 24
 
@@ -52,8 +52,8 @@ def branch(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int)
     if isinstance(expression, (sympy.Max, sympy.Min)):
         toward = 1 if isinstance(expression, sympy.Max) else -1
         return reduce(lambda a, b: a if toward * _sign(a - b, symbol, x, side) >= 0 else b, arguments)
-    if isinstance(expression, sympy.atan2):
-        _refuse_cut(arguments, symbol, x)
+    if isinstance(expression, (sympy.atan2, sympy.acot)):
+        _refuse_cut(expression, arguments, symbol, x)
     if isinstance(expression, _SIGNED):
         sign = _sign(arguments[0], symbol, x, side)
         if isinstance(expression, sympy.Abs):
@@ -86,11 +86,10 @@ def _switches(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> Iter
         yield from _switches(argument, symbol, x)
 
 
-def _refuse_cut(arguments: list[sympy.Expr], symbol: sympy.Symbol, x: Fraction) -> None:
-    """Refuse atan2(y, x) on its branch cut y = 0, x ≤ 0, where it jumps by 2π."""
-    y, abscissa = arguments
-    if _sign_at(y, symbol, x) == 0 and _sign_at(abscissa, symbol, x) <= 0:
-        raise UncertainError(f"{shown(x)} lies on the branch cut of atan2")
+def _refuse_cut(function: sympy.Expr, arguments: list[sympy.Expr], symbol: sympy.Symbol, x: Fraction) -> None:
+    """Refuse points at which a function jumps: atan2(y, x) at y = 0, x ≤ 0, and acot at 0."""
+    if _sign_at(arguments[0], symbol, x) == 0 and (len(arguments) == 1 or _sign_at(arguments[1], symbol, x) <= 0):
+        raise UncertainError(f"{shown(x)} lies on the branch cut of {type(function).__name__}")
 
 
 def _piece(expression: sympy.Piecewise, symbol: sympy.Symbol, x: Fraction, side: int) -> sympy.Expr:

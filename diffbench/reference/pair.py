@@ -91,4 +91,5 @@ def correct_digits(relative: Array, dtype: str) -> Array:
     """Return −log10 max(relative error, u/2), finite; NaN where there is no relative error."""
     with np.errstate(all="ignore"):
         digits: Array = -np.log10(np.maximum(relative, unit_roundoff(dtype) / 2))
-    return np.where(np.isinf(digits), np.nan, digits)
+    # Adding 0 turns -0.0 into 0.0.
+    return np.where(np.isinf(digits), np.nan, digits + 0.0)

@@ -136,9 +136,9 @@ def ranking_table(results: Results) -> Table:
         Column("evaluations", "evaluations", "count"),
         Column("functions", "functions", "count", optional=True),
         Column("optimal_digits", "digits at optimal ε", "digits"),
-        Column("optimal_digits_worst", "worst", "digits"),
+        Column("optimal_digits_worst", "worst at optimal ε", "digits", optional=True),
         Column("usual_digits", "digits at usual ε", "digits"),
-        Column("usual_digits_worst", "worst", "digits"),
+        Column("usual_digits_worst", "worst at usual ε", "digits", optional=True),
         Column("flat_decades", "flat decades", "digits", optional=True),
         Column("ok", "ok cells", "count", optional=True),
         Column("not_ok", "other cells", "count", optional=True),
@@ -168,7 +168,8 @@ def summary_table(results: Results) -> Table:
     return Table(
         "Every function and scheme",
         "optimal ε: the largest with the least running-median error, the middle one of the points'; digits: median and "
-        "worst over the points whose derivative is not 0; usual ε: u^(1/(m+p)) max(1, |x|); cells by status",
+        "worst over the points whose derivative is not 0; usual ε: u^(1/(m+p)) max(1, |x|), and u max(1, |x|) for the "
+        "complex step, which does not cancel; cells by status",
         columns,
         rows,
     )

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.errors import InputError
+from diffbench.errors import InputError, check_name
 from diffbench.rounding import exact_number, real_power, round_to
-from diffbench.schemes.stencil import Stencil, combine, richardson
+from diffbench.schemes.stencil import MAX_NODES, Stencil, combine, richardson
 
 Array = npt.NDArray[Any]
 Values = Mapping["Offset", Array]
@@ -283,8 +283,9 @@ class OpaqueScheme:
     takes_epsilon: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or not callable(self.call):
-            raise InputError(f"scheme: {self.name!r} needs a name and something that can be called")
+        check_name(self.name, "scheme")
+        if not callable(self.call):
+            raise InputError(f"scheme: {self.name} needs something that can be called")
 
     def unsupported_reason(self, dtype: str) -> str:
         """Return nothing: only the call itself knows."""
@@ -311,7 +312,7 @@ _COMPLEX = {"complex-step": ComplexStepScheme, "complex-step-45": DiagonalStepSc
 _COMPLEX_DERIVATIVES = {"complex-step": (1, 2), "complex-step-45": (2,)}
 _SUFFIX = re.compile(r"(.+)-d(\d{1,3})", re.ASCII)
 _FAMILY = re.compile(r"(forward|backward|central)-(\d{1,3})", re.ASCII)
-_STENCIL = re.compile(r"stencil\(([-+0-9./,]+)\)", re.ASCII)
+_STENCIL = re.compile(r"stencil\(([-+0-9./,eE^]+)\)", re.ASCII)
 _RICHARDSON = re.compile(r"richardson(?:-(\d))?\((.+)\)", re.ASCII)
 
 
@@ -382,7 +383,10 @@ def _parse_richardson(match: re.Match[str], derivative: int, stated: int | None)
         raise InputError(f"scheme: a Richardson table has 2 to {MAX_LEVELS} levels, not {levels}")
     family, stencil = _parse_stencil(inner, m)
     table = "richardson" if levels == 2 else f"richardson-{levels}"
-    return RichardsonScheme(scheme_name(f"{table}({family})", m), m, stencil, levels)
+    scheme = RichardsonScheme(scheme_name(f"{table}({family})", m), m, stencil, levels)
+    if len(scheme.offsets) > MAX_NODES:
+        raise InputError(f"scheme: {scheme.name} needs {len(scheme.offsets)} nodes, more than {MAX_NODES}")
+    return scheme
 
 
 def scheme_name(family: str, derivative: int) -> str:
@@ -408,7 +412,18 @@ def as_scheme(stencil: Stencil, name: str = "") -> StencilScheme:
     offsets = ",".join(map(str, stencil.offsets))
     if not name and stencil != Stencil.fit(stencil.offsets, stencil.derivative):
         raise InputError(f"scheme: the weights on {offsets} are not fitted, so it needs a name")
-    return StencilScheme(name or scheme_name(f"stencil({offsets})", stencil.derivative), stencil.derivative, stencil)
+    scheme = StencilScheme(name or scheme_name(f"stencil({offsets})", stencil.derivative), stencil.derivative, stencil)
+    check_name(scheme.name, "scheme")
+    if name and _named_otherwise(scheme):
+        raise InputError(f"scheme: {name} is the name of another stencil")
+    return scheme
+
+
+def _named_otherwise(scheme: StencilScheme) -> bool:
+    try:
+        return parse_scheme(scheme.name, scheme.derivative) != scheme
+    except InputError:
+        return False
 
 
 def _numbers(stencil: Stencil) -> tuple[int, ...]:

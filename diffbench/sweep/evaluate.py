@@ -136,6 +136,7 @@ class _Bench:
             for offset in scheme.offsets:
                 away = at_home & ~interval.contains_array(panel.nodes[offset].real)
                 part.mark(away, Status.DOMAIN, f"a node leaves {domain}")
+        part.mark(np.isinf(panel.epsilon), Status.DOMAIN, f"epsilon overflows in {self.unit.dtype}")
         judge_points(part, self.references)
 
 

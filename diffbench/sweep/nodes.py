@@ -135,13 +135,13 @@ class NodeTable:
                 _fail(places, str(error), dtype)
             except UnsupportedError:
                 raise
-            except Exception:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
+            except (Exception, SystemExit):  # noqa: BLE001  (a user's f may raise anything; its cells say so)
                 _evaluate_one_by_one(f, function.domain, places, dtype)
         except UnsupportedError as error:
             return str(error)
         if not is_complex:
             for panel, k in places:
-                panel.undefined[k] = _undefined(function, panel.nodes[k], panel.values[k])
+                panel.undefined[k] = undefined(function, panel.nodes[k], panel.values[k])
         return ""
 
 
@@ -166,7 +166,7 @@ def _evaluate_one_by_one(f: Evaluate, domain: Domain, places: list[Place], dtype
             _evaluate_places(f, domain, [place], dtype)
         except UnsupportedError:
             raise
-        except Exception as error:  # noqa: BLE001  (as above)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (as above)
             _fail([place], f"f raised {describe(error)}", dtype)
 
 
@@ -220,10 +220,10 @@ def check_answer(values: Any, shape: tuple[int, ...], dtype: str) -> None:
     raise AnswerError(f"f answered {found} for an array of shape {shape}")
 
 
-def _undefined(function: Function, nodes: Array, values: Array) -> Array:
+def undefined(function: Function, nodes: Array, values: Array) -> Array:
     """Return where f is not finite inside its domain because it is not defined, or not real, there."""
-    undefined = np.zeros(values.shape, dtype=bool)
+    found = np.zeros(values.shape, dtype=bool)
     suspects = function.domain.contains_array(nodes) & ~np.isfinite(values)
     for place in zip(*np.nonzero(suspects), strict=True):
-        undefined[place] = not is_defined(function.formula, Fraction(float(nodes[place])))
-    return undefined
+        found[place] = not is_defined(function.formula, Fraction(float(nodes[place])))
+    return found

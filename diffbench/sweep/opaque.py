@@ -9,7 +9,7 @@ from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Evaluate, Function
 from diffbench.schemes.scheme import OpaqueScheme
 from diffbench.sweep.cells import Part
-from diffbench.sweep.nodes import COMPLEX_DTYPES, check_answer, describe
+from diffbench.sweep.nodes import COMPLEX_DTYPES, check_answer, describe, undefined
 from diffbench.sweep.results import Status
 
 Array = npt.NDArray[Any]
@@ -98,6 +98,8 @@ class _Watched:
             self.left = f"a node leaves {self._function.domain}"
         if inside.any():
             values[inside] = self._evaluate(flat[inside], kind)
+        if kind == "f" and undefined(self._function, flat, values).any():
+            self.left = "f is not defined or not real at a node"
         return values.reshape(nodes.shape) if nodes.ndim else values[0]
 
     def _dtype(self, kind: str) -> str:

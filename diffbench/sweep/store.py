@@ -87,7 +87,9 @@ class RunFolder:
         self._create()
 
     def _create(self) -> None:
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        with io_errors(self.path):
+            occupied = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if occupied:
             raise InputError(f"out: {str(self.path)!r} exists and is not an empty folder")
         newborn = self.path.with_name(f".{self.path.name}.newborn-{os.getpid()}")
         with io_errors(self.path):
@@ -150,7 +152,9 @@ def load(path: str | Path) -> Results:
         raise InputError(f"run: {path!r} is not a path")
     folder = Path(path)
     plan_file, manifest_file = folder / "plan.json", folder / "manifest.json"
-    if not manifest_file.is_file():
+    with io_errors(manifest_file):
+        found = manifest_file.is_file()
+    if not found:
         raise InputError(f"run: {str(path)!r} is not a run folder, it has no manifest.json")
     manifest, plan = _read_object(manifest_file), _read_object(plan_file)
     if manifest.get("schema_version") != SCHEMA_VERSION or manifest.get("state") != "complete":

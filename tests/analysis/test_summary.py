@@ -327,3 +327,10 @@ def test_a_scheme_without_epsilon_ranks_by_its_only_cells():
     rows = ranking_rows(run(Spec("exp", ["forward-1", oracle])).blocks)
     assert rows[0]["scheme"] == "oracle"
     assert rows[0]["usual_digits"] is None
+
+
+def test_the_middle_of_two_epsilons_is_the_smaller():
+    results = run(Spec(Function("f", "exp(x)", ["0", "20"]), ["central-2"]))
+    chosen = summarize_curves(results.blocks[0]).optimal_epsilon[0]
+    assert chosen[0] != chosen[1]
+    assert summary_columns(results.blocks)["optimal_epsilon"] == [chosen.min()]

@@ -534,3 +534,16 @@ def test_threads_leave_references_and_the_precision_of_mpmath_alone():
         parallel = list(threads.map(lambda formula: reference_at(formula, Fraction(5, 2), 1), formulas))
     assert parallel == serial
     assert mpmath.mp.prec == before
+
+
+@pytest.mark.parametrize(("formula", "x", "hi"), [("1/(exp(x)-1-x)", "1e-60", -4e180), ("log((1+x)-1)", "1e-90", 1e90)])
+def test_what_is_defined_is_found_to_be_so_at_any_precision(formula, x, hi):
+    assert exact_derivative(formula, x).hi == pytest.approx(hi, rel=1e-15)
+
+
+def test_an_end_of_the_domain_that_is_not_binary_is_no_mistake():
+    assert exact_derivative("asin(3*x)", "1/3", derivative=0).verdict == "uncertain"
+
+
+def test_acot_jumps_at_0():
+    assert exact_derivative("acot(x)", 0).verdict == "uncertain"

@@ -402,3 +402,21 @@ def test_one_scheme_has_one_name(name, canonical):
 def test_two_derivatives_in_one_name_must_agree():
     with pytest.raises(InputError, match="gives derivative 2, not 3"):
         parse_scheme("richardson(central-2-d2)-d3")
+
+
+@pytest.mark.parametrize("name", ["bad\nname", " ", "x" * 5000])
+def test_names_that_no_table_can_show_are_refused(name):
+    for make in (lambda: as_scheme(Stencil.forward(), name), lambda: OpaqueScheme(name, abs)):
+        with pytest.raises(InputError, match="printable"):
+            make()
+
+
+def test_nothing_goes_by_the_name_of_another_stencil():
+    with pytest.raises(InputError, match="name of another"):
+        as_scheme(Stencil.fit([-1, 0, 2]), "forward-1")
+    assert as_scheme(Stencil.forward(), "forward-1") == parse_scheme("forward-1")
+
+
+def test_a_table_of_too_many_nodes_is_refused_at_once():
+    with pytest.raises(InputError, match=r"richardson-6\(forward-100\) needs .* nodes"):
+        parse_scheme("richardson-6(forward-100)")

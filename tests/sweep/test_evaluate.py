@@ -490,3 +490,38 @@ def test_an_epsilon_that_rounds_to_0_is_no_failure_of_an_opaque_scheme():
     ).to_frame()
     assert frame["status"].tolist() == ["ok", "collapsed"]
     assert frame["evaluations"].tolist() == [2, 0]
+
+
+def test_nodes_of_a_rational_offset_are_rounded_once():
+    """fl(x + fl(kε)), not fl(x + fl(fl(k) ε)): a third of ε, not ε times the double next to a third."""
+    seen = []
+
+    def recording(x):
+        seen.extend(x.tolist())
+        return x * x
+
+    epsilons = [f"1/{n}" for n in (3, 7, 10, 11, 13, 49, 1000)]
+    run(Spec(Function("f", "x**2", ["0"], evaluate=recording), ["stencil(0,1/3)"], epsilons, rules=[]))
+    rounded = [Fraction(float(Fraction(text))) for text in epsilons]
+    assert set(seen) == {0.0, *(float(epsilon / 3) for epsilon in rounded)}
+    assert {float(epsilon) * (1 / 3) for epsilon in rounded} != {float(epsilon / 3) for epsilon in rounded}
+
+
+def test_any_two_nodes_that_coincide_collapse_a_cell():
+    """Below 1 the doubles lie twice as dense as above: the nodes at −2ε and −ε coincide, no others do."""
+    function = Function("f", "x**2", ["1"])
+    epsilon = Fraction(3, 5) / 2**53
+    assert 1 - 2 * float(epsilon) == 1 - float(epsilon) != 1 + float(epsilon)
+    frame = run(Spec(function, ["stencil(-2,-1,1,3)"], [epsilon, "1e-3"], rules=[])).to_frame()
+    assert frame["status"].tolist() == ["ok", "collapsed"]
+
+
+def test_an_epsilon_beyond_the_range_of_a_dtype_says_so():
+    frame = run(Spec(Function("f", "atan(x)", ["1"]), ["forward-1"], ["1e6"], dtypes=["float16"], rules=[])).to_frame()
+    assert frame["reason"].tolist() == ["epsilon overflows in float16"]
+
+
+def test_where_f_is_not_real_is_domain_for_opaque_schemes_too():
+    quotient = OpaqueScheme("quotient", lambda f, x, e: (f(x) - f(x - e)) / e)
+    frame = run(Spec(Function("f", "log(x)", ["5e-4"]), ["backward-1", quotient], ["1e-3"], rules=[])).to_frame()
+    assert frame["status"].tolist() == ["domain", "domain"]

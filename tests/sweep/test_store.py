@@ -10,7 +10,7 @@ import pytest
 from diffbench import Function, OpaqueScheme, Spec, load, run
 from diffbench.errors import DiffbenchError, InputError, StoreError
 from diffbench.sweep.results import Status
-from diffbench.sweep.store import block_file
+from diffbench.sweep.store import block_file, write_file
 
 
 def guess(f, x, epsilon):
@@ -270,3 +270,16 @@ def test_loaded_references_are_those_that_were_written(tmp_path):
     assert loaded.references().equals(measured.references())
     for one, other in zip(loaded.blocks[0].references, measured.blocks[0].references, strict=True):
         assert abs(one.value - other.value) <= one.radius
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(StoreError):
+        write_file(tmp_path / "taken", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("call", [lambda path: run(Spec("lab"), out=path), load])
+def test_a_name_that_no_file_system_takes_is_an_io_error(call, tmp_path):
+    with pytest.raises(StoreError):
+        call(tmp_path / ("a" * 300))
