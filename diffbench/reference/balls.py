@@ -87,7 +87,6 @@ class BallProgram:
     """
 
     def __init__(self, expression: sympy.Expr, symbol: sympy.Symbol) -> None:
-        self._symbol = symbol
         self._slots: dict[Any, int] = {symbol: 0}
         self._instructions: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
         self._result = self._compile(expression)

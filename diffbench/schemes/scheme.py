@@ -287,11 +287,6 @@ class OpaqueScheme:
         if not callable(self.call):
             raise InputError(f"scheme: {self.name} needs something that can be called")
 
-    def unsupported_reason(self, dtype: str) -> str:
-        """Return nothing: only the call itself knows."""
-        del dtype
-        return ""
-
 
 Scheme = DifferenceScheme | OpaqueScheme
 

@@ -381,7 +381,6 @@ def test_weights_out_of_range_are_a_reason():
 def test_opaque_schemes_compare_by_name():
     assert OpaqueScheme("mine", call=abs) == OpaqueScheme("mine", call=max)
     assert OpaqueScheme("mine", call=abs) != OpaqueScheme("yours", call=abs)
-    assert OpaqueScheme("mine", call=abs).unsupported_reason("float16") == ""
 
 
 @pytest.mark.parametrize(
