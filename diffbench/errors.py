@@ -1,5 +1,8 @@
 """Errors that a user can meet, each with the exit code of the command line."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 MAX_NAME = 200
 
 
@@ -49,6 +52,12 @@ class StoreError(DiffbenchError):
     """Reading or writing a run failed."""
 
     exit_code = 74
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "; did you mean …?" with the most similar name that is known, or nothing."""
+    matches = get_close_matches(name[:60], list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
 def check_name(name: object, what: str) -> None:

@@ -7,6 +7,7 @@ floating-point number here, so that no other rounding stands between the specifi
 import math
 import re
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -23,6 +24,10 @@ DTYPES = ("float16", "float32", "float64")
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400
 MAX_POWER_BITS = 2500
+
+WIDE = mpmath.MPContext()
+"""The context in which irrational constants are computed: 400 bits, far more than any dtype has."""
+WIDE.prec = 400
 
 _NUMBER = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+)\^([+-]?\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?)", re.ASCII)
 
@@ -123,6 +128,11 @@ def round_to(value: Fraction, dtype: str) -> float:
     return -rounded if value < 0 else rounded
 
 
+def finite(value: float | None) -> float | None:
+    """Return a number as a Python float, or None where it is not finite: what tables and JSON call null."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
 def exact_mpf(value: Any) -> Fraction:
     """Return the rational that an mpmath number is, whatever the precision of its context."""
     sign, mantissa, exponent, _ = value._mpf_
@@ -130,6 +140,7 @@ def exact_mpf(value: Any) -> Fraction:
     return Fraction(-magnitude if sign else magnitude)
 
 
+@cache
 def real_power(base: int, exponent: Fraction) -> Fraction:
     """Return base**exponent, exact where it is rational by inspection and else to 400 bits.
 
@@ -137,9 +148,7 @@ def real_power(base: int, exponent: Fraction) -> Fraction:
     """
     if exponent.denominator == 1:
         return Fraction(base) ** int(exponent)
-    context = mpmath.MPContext()
-    context.prec = 400
-    return exact_mpf(context.mpf(base) ** (context.mpf(exponent.numerator) / exponent.denominator))
+    return exact_mpf(WIDE.mpf(base) ** (WIDE.mpf(exponent.numerator) / exponent.denominator))
 
 
 def _divide(numerator: int, denominator: int, exponent: int) -> int:

@@ -6,6 +6,7 @@ import mpmath
 from diffbench.cli.output import format_option, print_object
 from diffbench.errors import UncertainError
 from diffbench.reference.exact import Reference, enclosing_text, exact_derivative
+from diffbench.rounding import finite
 
 
 @click.command(
@@ -39,13 +40,9 @@ def _fields(reference: Reference, digits: int) -> dict[str, object]:
         "certified_digits": reference.certified_digits,
         "radius": enclosure["radius"],
         "method": reference.method,
-        "hi": _finite(reference.hi),
-        "lo": _finite(reference.lo),
+        "hi": finite(reference.hi),
+        "lo": finite(reference.lo),
         "left": text(reference.left),
         "right": text(reference.right),
         "reason": reference.reason,
     }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and abs(value) < float("inf") else None

@@ -11,7 +11,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-import mpmath
 import numpy as np
 import numpy.typing as npt
 
@@ -28,13 +27,10 @@ from diffbench.functions.grammar import (
     rational_value,
     walk,
 )
-from diffbench.rounding import exact_mpf, round_to
+from diffbench.rounding import WIDE, exact_mpf, round_to
 
 Array = npt.NDArray[Any]
 Evaluator = Callable[[Array], Array]
-
-_CONTEXT = mpmath.MPContext()
-_CONTEXT.prec = 400
 
 
 @dataclass(frozen=True)
@@ -165,7 +161,7 @@ def named_constant(name: str) -> Fraction | None:
     attribute = {"pi": "pi", "E": "e", "EulerGamma": "euler", "Catalan": "catalan", "GoldenRatio": "phi"}.get(name)
     if attribute is None:
         return None
-    return exact_mpf(+getattr(_CONTEXT, attribute))
+    return exact_mpf(+getattr(WIDE, attribute))
 
 
 @cache

@@ -16,11 +16,10 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from operator import add, mul, sub, truediv
 
-from diffbench.errors import FormulaError, InputError
+from diffbench.errors import FormulaError, InputError, nearest
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -75,6 +74,8 @@ INTEGER_FIRST = frozenset({"polygamma", "expint", "chebyshevt", "chebyshevu", "l
 
 RESERVED = frozenset({"I", "nan", "oo", "zoo", "inf", "True", "False", "None", *CONSTANTS, *ARITIES, *ALIASES})
 """Names that no variable may have."""
+
+_KNOWN = (*ARITIES, *ALIASES, *CONSTANTS)
 
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 
@@ -373,13 +374,13 @@ class _Parser:
         if name in RESERVED:
             raise self._error(f"{token.text!r} has no meaning here", token.position)
         if self._token.text == "(" and name != self.variable:
-            raise self._error(f"unknown function {token.text[:40]!r}{_nearest(token.text)}", token.position)
+            raise self._error(f"unknown function {token.text[:40]!r}{nearest(token.text, _KNOWN)}", token.position)
         return self._variable(token)
 
     def _variable(self, token: _Token) -> Node:
         if self.variable is None:
             if not _VARIABLE.fullmatch(token.text):
-                hint = _nearest(token.text) or "; a variable is a letter with optional digits"
+                hint = nearest(token.text, _KNOWN) or "; a variable is a letter with optional digits"
                 raise self._error(f"unknown name {token.text[:40]!r}{hint}", token.position)
             self.variable = token.text
         if token.text != self.variable:
@@ -539,8 +540,3 @@ def _bits(value: Fraction) -> int:
 
 def _is_order(value: Fraction | None) -> bool:
     return value is not None and value.denominator == 1 and 0 <= value <= 100
-
-
-def _nearest(name: str) -> str:
-    matches = get_close_matches(name[:40], [*ARITIES, *ALIASES, *CONSTANTS], n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -3,13 +3,12 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from diffbench.errors import InputError
+from diffbench.errors import InputError, nearest
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.grammar import parse_formula
 
@@ -147,9 +146,3 @@ def check_keys(table: Mapping[str, Any], allowed: Sequence[str], where: str) -> 
     for key in table:
         if key not in allowed:
             raise InputError(f"{where}: unknown key {key!r}{nearest(key, allowed)}")
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return "; did you mean …?" or nothing."""
-    matches = get_close_matches(name[:60], known, n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""

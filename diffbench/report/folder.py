@@ -11,7 +11,7 @@ from diffbench.analysis.summary import summary_columns
 from diffbench.errors import InputError
 from diffbench.report.html import page_figure, render_page
 from diffbench.report.plots import blocks_heat_map, error_curves, figure_bytes
-from diffbench.report.tables import FORMATS, run_tables
+from diffbench.report.tables import FORMATS, Table, run_tables
 from diffbench.sweep.results import Block, Results
 from diffbench.sweep.store import block_file, io_errors, load, parquet_bytes, write_file
 
@@ -56,18 +56,19 @@ def write_report(
             (folder / name).mkdir(parents=True, exist_ok=True)
     summary = pa.table(summary_columns(run.blocks))
     write_file(folder / "summary.parquet", parquet_bytes(summary))
-    _write_tables(run, folder / "tables")
+    tables = run_tables(run)
+    _write_tables(tables, folder / "tables")
     mapping = map if executor is None else executor.map
     heat_maps = mapping(_draw_heat_map, _heat_map_blocks(run))
-    page = render_page(run, list(_draw(run, folder / "figures", mapping, progress)))
+    page = render_page(run, list(_draw(run, folder / "figures", mapping, progress)), tables)
     for name, data in heat_maps:
         write_file(folder / "figures" / name, data)
     write_file(folder / "report.html", page)
     return folder / "report.html"
 
 
-def _write_tables(results: Results, folder: Path) -> None:
-    for name, table in run_tables(results).items():
+def _write_tables(tables: dict[str, Table], folder: Path) -> None:
+    for name, table in tables.items():
         for suffix, render in FORMATS.items():
             write_file(folder / f"{name}.{suffix}", render(table))
 

@@ -1,7 +1,7 @@
 """The offline page: one file, no script, no request."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -10,21 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diffbench.analysis.summary import summarize_curves
 from diffbench.report.plots import block_title, cell_colors, error_curves, png_bytes, point_title, typical_point
-from diffbench.report.tables import (
-    Table,
-    digits_table,
-    estimates_table,
-    is_small,
-    ranking_table,
-    sentence,
-    status_table,
-)
+from diffbench.report.tables import Table, run_tables, sentence
 from diffbench.sweep.results import Block, Results
 
 _WIDTH, _HEIGHT = 720, 440
 
 
-def render_page(results: Results, figures: Iterable[dict[str, Any]]) -> str:
+def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Mapping[str, Table] | None = None) -> str:
     """Return the page of a run; the same data give the same bytes.
 
     Parameters
@@ -33,19 +25,21 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]]) -> str:
         The run.
     figures : iterable of dict
         From :func:`page_figure`.
+    tables : mapping of str to Table, optional
+        From :func:`diffbench.report.tables.run_tables`, where they have been made already.
     """
-    ranking = ranking_table(results)
+    made = run_tables(results) if tables is None else tables
     drawn = list(figures)
     template = _environment().get_template("report.html.j2")
     return template.render(
         headline=_headline(results),
-        sentence=_sentence(results, ranking),
+        sentence=_sentence(results, made["ranking"]),
         strip=_strip(results),
-        ranking=ranking,
-        estimates=estimates_table(results) if is_small(results) else None,
-        matrices=_matrices(results, {figure["anchor"] for figure in drawn}),
+        ranking=made["ranking"],
+        estimates=made.get("estimates"),
+        matrices=_matrices(results, made["digits"], {figure["anchor"] for figure in drawn}),
         figures=drawn,
-        status=status_table(results),
+        status=made["status"],
         provenance=_provenance(results),
         spec=results.spec,
         as_sentence=sentence,
@@ -107,10 +101,10 @@ def _strip(results: Results) -> list[tuple[str, str]]:
     return strip
 
 
-def _matrices(results: Results, anchors: set[str]) -> list[dict[str, Any]]:
+def _matrices(results: Results, digits: Table, anchors: set[str]) -> list[dict[str, Any]]:
     numbers = {(b.function, b.derivative, b.dtype): anchor(i) for i, b in enumerate(results.blocks)}
     groups: dict[tuple[int, str], list[Any]] = {}
-    for row in digits_table(results).rows:
+    for row in digits.rows:
         groups.setdefault((row["derivative"], row["dtype"]), []).append(row)
     matrices = []
     for (derivative, dtype), rows in groups.items():

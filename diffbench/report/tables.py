@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from diffbench.analysis.summary import RANKING_CRITERION, ranking_rows, summary_columns
+from diffbench.rounding import finite
 from diffbench.sweep import export
 from diffbench.sweep.results import STATUSES, Block, Results, Status
 
@@ -295,18 +296,14 @@ def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:
             "dtype": block.dtype,
             "scheme": block.schemes[s],
             "x": float(block.x[p]),
-            "epsilon": _known(block.epsilon[place]),
+            "epsilon": finite(block.epsilon[place]),
             "rule": None if c < block.grid_size else (*block.rules, None)[c - block.grid_size],
-            "estimate": _known(block.estimate[place]),
-            "reference": _known(block.hi[p, 0]),
-            "error": _known(error[place]),
-            "digits": _known(digits[place]),
+            "estimate": finite(block.estimate[place]),
+            "reference": finite(block.hi[p, 0]),
+            "error": finite(error[place]),
+            "digits": finite(digits[place]),
             "status": Status(int(block.status[place])).label,
         }
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

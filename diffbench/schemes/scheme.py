@@ -17,7 +17,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import pairwise
@@ -26,7 +25,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.errors import InputError, check_name
+from diffbench.errors import InputError, check_name, nearest
 from diffbench.rounding import exact_number, real_power, round_to
 from diffbench.schemes.stencil import MAX_NODES, Stencil, combine, richardson
 
@@ -397,8 +396,7 @@ def _parse_stencil(body: str, derivative: int) -> tuple[str, Stencil]:
     if match := _STENCIL.fullmatch(body):
         offsets = sorted(exact_number(offset, "offset") for offset in match[1].split(","))
         return f"stencil({','.join(map(str, offsets))})", Stencil.fit(offsets, derivative)
-    nearest = get_close_matches(body[:60], FAMILIES, n=1, cutoff=0.75)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else "; see diffbench list schemes"
+    hint = nearest(body, FAMILIES, cutoff=0.75) or "; see diffbench list schemes"
     raise InputError(f"scheme: {body[:60]!r} is not a name by the rule{hint}")
 
 

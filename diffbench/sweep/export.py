@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from diffbench.errors import StoreError
 from diffbench.reference.exact import Reference, enclosing_text
+from diffbench.rounding import finite
 from diffbench.sweep.results import STATUSES, Block, Results, Status
 
 if TYPE_CHECKING:
@@ -189,10 +190,6 @@ def _cell_columns(block: Block) -> dict[str, Array]:
     }
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None
-
-
 def _nullable(values: Array) -> Array:
     """Return the values with everything that is not finite as NaN, which Arrow reads as null."""
     return np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values
@@ -217,12 +214,12 @@ def _reference_rows(block: Block) -> Iterator[dict[str, Any]]:
             "derivative": block.derivative,
             "dtype": block.dtype,
             "point": point,
-            "x": _finite(float(x)),
+            "x": finite(x),
             **enclosing_text(reference, VALUE_DIGITS),
             "certified_digits": reference.certified_digits,
             "verdict": reference.verdict,
             "method": reference.method,
-            "hi": _finite(reference.hi),
+            "hi": finite(reference.hi),
             "lo": reference.lo,
             "left": _decimal_text(reference.left),
             "right": _decimal_text(reference.right),
