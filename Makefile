@@ -3,17 +3,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: report test test-all test-slow check bench example clean
+.PHONY: report test test-all test-slow check verify bench example clean
 
 report: $(VENV)/.core
-	$(BIN)/diffbench run
+	$(BIN)/diffbench run --rule all
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS)
 
 test-all: test test-slow
 
-test-slow: $(VENV)/.test
+test-slow: $(VENV)/.slow
 	$(BIN)/python -m pytest -m slow -n $(JOBS)
 
 check: $(VENV)/.dev
@@ -22,15 +22,21 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test
-	$(BIN)/python -m pytest benchmarks --benchmark-enable
+# Every reference of every suite, three ways.
+verify: $(VENV)/.core
+	$(BIN)/diffbench references verify
 
-# The figure and the table that the README shows.
+bench: $(VENV)/.bench
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet
+
+# The figure and the tables that the README shows.
 example: $(VENV)/.core
-	rm -rf build/example
+	rm -rf build/example build/rules
 	$(BIN)/diffbench run --quiet --out build/example
 	cp build/example/figures/exp-d1-float64.svg docs/example/exp.svg
 	cp build/example/tables/ranking.md docs/example/ranking.md
+	$(BIN)/diffbench run --quiet --rule all -s forward-1 -s central-2 --out build/rules
+	cp build/rules/tables/regret.md build/rules/tables/regret-classes.md docs/example
 	$(BIN)/python docs/example/into_readme.py
 
 clean:
@@ -46,6 +52,14 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.core
+
+$(VENV)/.slow: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[test,cluster]'
+	touch $@ $(VENV)/.core $(VENV)/.test
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[test,bench]'
+	touch $@ $(VENV)/.core $(VENV)/.test
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test,dev]'

@@ -48,6 +48,12 @@ class UncertainError(DiffbenchError):
     exit_code = 6
 
 
+class InterruptedRunError(DiffbenchError):
+    """A run that was interrupted and can be resumed; the message says how."""
+
+    exit_code = 130
+
+
 class StoreError(DiffbenchError):
     """Reading or writing a run failed."""
 

@@ -109,6 +109,8 @@ def round_to(value: Fraction, dtype: str) -> float:
     >>> round_to(Fraction(1, 10), "float32")
     0.10000000149011612
     """
+    if dtype == "float64":
+        return _round_to_double(value)
     info = np.finfo(dtype)
     precision, lowest = info.nmant + 1, int(info.minexp) - info.nmant
     if value == 0:
@@ -126,6 +128,14 @@ def round_to(value: Fraction, dtype: str) -> float:
     if rounded > float(info.max):
         rounded = math.inf
     return -rounded if value < 0 else rounded
+
+
+def _round_to_double(value: Fraction) -> float:
+    # Python divides whole numbers with one rounding, to nearest even, subnormals included.
+    try:
+        return value.numerator / value.denominator
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def finite(value: float | None) -> float | None:

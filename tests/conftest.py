@@ -1,6 +1,19 @@
-"""Hypothesis draws the same examples every time, so that a red test is red for everybody."""
+"""Hypothesis draws the same examples every time, so that a red test is red for everybody.
+
+It also draws numbers from the source of the modules that are imported so far. All of them are, so that examples do not
+depend on which tests ran before in the same process.
+"""
+
+from importlib import import_module
+from pkgutil import walk_packages
 
 from hypothesis import HealthCheck, settings
+
+import diffbench
+
+for module in walk_packages(diffbench.__path__, "diffbench."):
+    if not module.name.endswith("__main__"):
+        import_module(module.name)
 
 settings.register_profile(
     "diffbench",

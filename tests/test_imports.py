@@ -10,7 +10,10 @@ import pytest
 
 import diffbench
 
-HEAVY = {"numpy", "sympy", "pandas", "scipy", "pyarrow", "pydantic", "rich", "matplotlib", "mpmath", "flint", "jinja2"}
+HEAVY = {
+    *("numpy", "sympy", "pandas", "scipy", "pyarrow", "pydantic", "rich", "matplotlib", "mpmath", "flint", "jinja2"),
+    *("bokeh", "dask", "distributed", "PIL"),
+}
 CONTRACT = {
     *("parse_formula", "Function", "Stencil", "richardson", "exact_derivative", "Reference", "Spec", "run", "Results"),
     *("load", "summarize", "plot", "write_report"),
@@ -28,6 +31,12 @@ def test_importing_the_package_imports_next_to_nothing():
     loaded = modules_after("import diffbench; diffbench.__version__; dir(diffbench)")
     assert "diffbench" in loaded
     assert loaded & (HEAVY | {"click"}) == set()
+
+
+def test_the_names_of_what_is_heavy_are_those_of_modules():
+    from importlib.util import find_spec
+
+    assert {name for name in HEAVY if find_spec(name) is None} <= {"bokeh", "dask", "distributed"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], [], ["nosuch"]])
@@ -76,9 +85,9 @@ def test_star_import_gives_the_public_names():
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="nosuch"):
-        diffbench.nosuch  # noqa: B018
+        diffbench.nosuch  # noqa: B018  (it is to raise)
     with pytest.raises(ImportError):
-        from diffbench import nosuch  # noqa: F401
+        from diffbench import nosuch  # noqa: F401  (it is to raise)
 
 
 def test_the_version_is_that_of_the_distribution():
@@ -116,5 +125,8 @@ def test_matplotlib_is_imported_by_plots_only():
             for name in names:
                 users.setdefault(name.partition(".")[0], set()).add(path)
     assert users["matplotlib"] == {"report/plots.py"}
-    assert users["flint"] == {"reference/balls.py"}
+    numbers = ("balls", "circles", "expansions", "jets", "parts")
+    assert users["flint"] == {f"reference/{kind}.py" for kind in numbers}
     assert all(path.startswith("cli/") for path in users["click"] | users["rich"])
+    assert users["distributed"] == {"sweep/executors.py"}
+    assert "dask" not in users

@@ -43,7 +43,7 @@ def lab():
 def command(monkeypatch, capsys, tmp_path):
     """Return a function that runs the command line in an empty folder and returns what it printed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("diffbench.cli.run._stop_on_sigterm", lambda: None)
+    monkeypatch.setattr("diffbench.cli.run.raise_on_sigterm", lambda: None)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["diffbench", *arguments])

@@ -73,7 +73,7 @@ def test_nothing_ranks_above_the_oracle(name, takes_epsilon):
     digits = block.digits[:, block.hi[:, 0] != 0]
     assert np.nanmin(digits[mine], axis=1).tolist() == pytest.approx(np.nanmax(digits, axis=(0, 2)).tolist(), abs=0.302)
     if takes_epsilon:
-        rows = {row["scheme"]: row for row in ranking_rows(results.blocks)}
+        rows = {row["scheme"]: row for row in ranking_rows(results.curves)}
         assert rows["oracle"]["rank"] == 1
         assert rows["oracle"]["optimal_digits"] == max(row["optimal_digits"] for row in rows.values())
 
@@ -171,7 +171,7 @@ def test_the_user_stops_the_program_and_a_scheme_does_not():
 def test_broken_schemes_rank_last_and_are_reported():
     schemes = [GOOD, OpaqueScheme("raises", raising), OpaqueScheme("nan", lambda f, x, e: float("nan"))]
     results = run(Spec(["exp", "sin"], schemes, "1e-2:1e-8:1/decade"))
-    rows = ranking_rows(results.blocks)
+    rows = ranking_rows(results.curves)
     assert rows[0]["scheme"] == "good"
     assert {row["scheme"]: row["optimal_digits"] for row in rows[1:]} == {"raises": 0, "nan": 0}
     assert {row["scheme"]: row["not_ok"] for row in rows} == {"good": 0, "raises": 56, "nan": 56}
@@ -252,10 +252,11 @@ def test_a_correct_f_of_ones_own_gives_the_bits_of_the_formula():
 @pytest.mark.parametrize(("allowed", "code"), [(0, 3), (1, 3), (2, 0), (99, 0)])
 def test_failed_cells_beyond_what_is_allowed_end_in_exit_code_3(allowed, code, monkeypatch, tmp_path, capsys):
     from diffbench.cli import run as verb
+    from diffbench.cli import spec_options
 
     failing = OpaqueScheme("raises", raising)
-    monkeypatch.setattr(verb, "_stop_on_sigterm", lambda: None)
-    monkeypatch.setattr(verb, "Spec", lambda **options: Spec(**(options | {"schemes": ["forward-1", failing]})))
+    monkeypatch.setattr(verb, "raise_on_sigterm", lambda: None)
+    monkeypatch.setattr(spec_options, "Spec", lambda **options: Spec(**(options | {"schemes": ["forward-1", failing]})))
     (tmp_path / "spec.toml").write_text(f'functions = ["2*w"]\nepsilons = ["1e-2", "1e-3"]\nallow_failed = {allowed}\n')
     arguments = [str(tmp_path / "spec.toml"), "--out", str(tmp_path / "run"), "--quiet"]
     assert verb.command.main(arguments, standalone_mode=False) == code
@@ -267,7 +268,7 @@ def test_failed_cells_beyond_what_is_allowed_end_in_exit_code_3(allowed, code, m
 def test_only_failed_cells_count_against_a_run(monkeypatch, tmp_path, capsys):
     from diffbench.cli import run as verb
 
-    monkeypatch.setattr(verb, "_stop_on_sigterm", lambda: None)
+    monkeypatch.setattr(verb, "raise_on_sigterm", lambda: None)
     arguments = ["-f", "abs", "-f", "sqrt", "--epsilon", "1,1e-30", "--out", str(tmp_path / "run"), "--quiet"]
     assert not verb.command.main(arguments, standalone_mode=False)
     counts = load(tmp_path / "run").counts

@@ -35,6 +35,25 @@ def test_cells_run(path):
     assert printed.count("\n") > len(cells)
 
 
+def test_noise_is_found_and_the_epsilon_under_it_predicted():
+    _, printed, names = execute(next(path for path in TUTORIALS if path.stem == "noise"))
+    assert "the noise is stated for real ones" in printed
+    assert 0.5 < names["found"].relative / names["noisy"].noise.deviation(1) < 2
+    assert names["exact"].relative < 2**-52
+    assert names["epsilon"] == pytest.approx(8**0.25 * (names["found"].level / names["second"]) ** 0.5, rel=1e-14)
+    assert names["figures"].share_flat > 0.95
+
+
+def test_robustness_shows_which_rule_survives_which_scale():
+    _, printed, names = execute(next(path for path in TUTORIALS if path.stem == "robustness"))
+    assert printed.endswith("True\n")
+    held = names["table"].set_index(["rule", "relation"])["holds"]
+    assert held["usual", "f(10^-6 x)"]
+    assert not held["usual", "f(10^6 x)"]
+    assert not held["fixed(1e-5)", "f(10^-6 x)"]
+    assert names["brittle"].get("forward-1", 0) < names["brittle"]["central-8"] / 3
+
+
 def test_lab_prints_the_notebook_and_draws_the_v():
     _, printed, names = execute(next(path for path in TUTORIALS if path.stem == "lab"))
     assert [number for number in NOTEBOOK if number not in printed] == []

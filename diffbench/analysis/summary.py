@@ -1,31 +1,20 @@
-"""Summaries of curves: the optimal epsilon of each, its digits, and a ranking of the schemes over the functions.
-
-The optimal epsilon is robust on purpose: it is the largest epsilon whose running-median error, over 5 neighbours on the
-grid, is least. The luckiest single cell is no oracle.
-"""
+"""Summaries over the points of each function, and a ranking of the schemes over the functions."""
 
 import math
-import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.reference.pair import correct_digits, relative_error
-from diffbench.sweep.results import STATUSES, Block, Results, Status
+from diffbench.sweep.curves import Curves
+from diffbench.sweep.results import STATUSES, Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
-
-NEIGHBOURS = 5
-"""How many neighbours on the grid, the cell itself included, a running median takes."""
-
-FLAT_FACTOR = 10.0
-"""The flat region holds every epsilon whose running-median error is at most this times the least."""
 
 RANKING_CRITERION = (
     "ranked by digits at the optimal epsilon: for each function the median over its points, then the median over "
@@ -33,111 +22,56 @@ RANKING_CRITERION = (
 )
 
 
-@dataclass(frozen=True)
-class CurveSummary:
-    """Per scheme and point, (S, P); NaN where a curve has no ok cell.
-
-    Attributes
-    ----------
-    optimal_epsilon : array
-        Largest epsilon with the least running-median error.
-    oracle_error : array
-        That error, absolute; for a scheme without an epsilon the error of its one cell.
-    oracle_digits : array
-        Its digits; NaN where the reference is 0.
-    flat_decades : array
-        Width of the flat region in decades of epsilon.
-    """
-
-    optimal_epsilon: Array
-    oracle_error: Array
-    oracle_digits: Array
-    flat_decades: Array
-
-
-def running_median(error: Array) -> Array:
-    """Return the median over 5 neighbours along the last axis; NaN cells are left out, and stay NaN.
-
-    Windows are cut off at the ends. A window with fewer than 3 values has no median, unless the curve has no more.
-    """
-    half = NEIGHBOURS // 2
-    padded = np.pad(error, [(0, 0)] * (error.ndim - 1) + [(half, half)], constant_values=np.nan)
-    windows = np.sort(np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS, axis=-1), axis=-1)
-    count = np.count_nonzero(~np.isnan(windows), axis=-1)
-    low, high = (
-        np.take_along_axis(windows, np.maximum(place, 0)[..., None], axis=-1)[..., 0]
-        for place in ((count - 1) // 2, count // 2)
-    )
-    # Half of each before the sum, which could overflow.
-    median = np.where(low == high, low, low / 2 + high / 2)
-    total = np.count_nonzero(~np.isnan(error), axis=-1, keepdims=True)
-    return np.where(np.isnan(error) | (count < np.minimum(3, total)), np.nan, median)
-
-
-def summarize_curves(block: Block) -> CurveSummary:
-    """Return the summaries of all curves of a block."""
-    grid = slice(0, block.grid_size)
-    with np.errstate(all="ignore"):
-        usable = np.where(block.status[:, :, grid] == Status.OK, np.abs(block.error[:, :, grid]), np.nan)
-    smooth = running_median(usable)
-    empty = np.all(np.isnan(smooth), axis=-1)
-    best = np.argmin(np.where(np.isnan(smooth), np.inf, smooth), axis=-1)[..., None]
-    epsilon = block.epsilon[:, :, grid]
-    with np.errstate(all="ignore"):
-        oracle = np.take_along_axis(smooth, best, axis=-1)
-        flat = smooth <= FLAT_FACTOR * oracle
-        high, low = (np.where(flat, epsilon, fill) for fill in (0.0, np.inf))
-        decades = np.log10(high.max(axis=-1) / low.min(axis=-1))
-        oracle = np.where(np.isnan(oracle), _single_errors(block), oracle)
-        digits = correct_digits(relative_error(oracle, block.hi), block.dtype)[..., 0]
-    return CurveSummary(
-        np.where(empty, np.nan, np.take_along_axis(epsilon, best, axis=-1)[..., 0]),
-        oracle[..., 0],
-        digits,
-        np.where(empty, np.nan, decades),
-    )
-
-
-def _single_errors(block: Block) -> Array:
-    """Return |error| of schemes without an epsilon, which have one cell a point, (S, P, 1); NaN for the others."""
-    alone = block.grid_size + len(block.rules)
-    if alone == block.status.shape[-1]:
-        return np.full((*block.status.shape[:2], 1), np.nan)
-    ok = block.status[:, :, alone:] == Status.OK
-    return np.where(ok, np.abs(block.error[:, :, alone:]), np.nan)
-
-
-def summary_columns(blocks: Iterable[Block]) -> dict[str, list[Any]]:
+def summary_columns(curves: Iterable[Curves]) -> dict[str, list[Any]]:
     """Return the summary as columns: one row for each function × derivative × dtype × scheme; None for null."""
-    rows = [row for block in blocks for row in _summary_rows(block)]
+    rows = [row for parts in by_function(curves) for row in _summary_rows(parts)]
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _summary_rows(block: Block) -> list[dict[str, Any]]:
-    curves = summarize_curves(block)
-    usual = np.full(curves.oracle_digits.shape, np.nan)
-    if "usual" in block.rules:
-        usual = block.digits[:, :, block.rule_column("usual")]
+def by_function(curves: Iterable[Curves]) -> Iterator[list[Curves]]:
+    """Yield the curves of each function, derivative and dtype; those of many points come in parts."""
+    for _, parts in groupby(curves, key=lambda part: part.key):
+        yield list(parts)
+
+
+def along_points(parts: list[Curves], name: str) -> Array:
+    """Return an array of several parts as one, (S, P, …)."""
+    return np.concatenate([getattr(part, name) for part in parts], axis=1)
+
+
+def _summary_rows(parts: list[Curves]) -> list[dict[str, Any]]:
+    first = parts[0]
+    digits, usual = along_points(parts, "oracle_digits"), _usual_digits(parts)
+    counts = along_points(parts, "cells").sum(axis=1)
+    middle_digits, worst_digits = _median_and_least(digits)
+    middle_usual, worst_usual = _median_and_least(usual)
     columns = {
-        "evaluations": block.evaluations.max(axis=(1, 2)),
-        "points": np.full(len(block.schemes), len(block.x)),
-        "optimal_epsilon": _middle(curves.optimal_epsilon),
-        "optimal_digits": _over_points(np.nanmedian, curves.oracle_digits),
-        "optimal_digits_worst": _over_points(np.nanmin, curves.oracle_digits),
-        "flat_decades": _over_points(np.nanmedian, curves.flat_decades),
-        "usual_digits": _over_points(np.nanmedian, usual),
-        "usual_digits_worst": _over_points(np.nanmin, usual),
-        "planned": np.count_nonzero(block.status != Status.ABSENT, axis=(1, 2)),
-        **{status.label: np.count_nonzero(block.status == status, axis=(1, 2)) for status in STATUSES},
+        "evaluations": along_points(parts, "evaluations").max(axis=1),
+        "points": np.full(len(first.schemes), digits.shape[1]),
+        "optimal_epsilon": _middle(along_points(parts, "optimal_epsilon")),
+        "optimal_digits": middle_digits,
+        "optimal_digits_worst": worst_digits,
+        "flat_decades": _median_and_least(along_points(parts, "flat_decades"))[0],
+        "usual_digits": middle_usual,
+        "usual_digits_worst": worst_usual,
+        "planned": counts.sum(axis=-1),
+        **{status.label: counts[:, i] for i, status in enumerate(STATUSES)},
     }
     values = {
         name: [None if math.isnan(value) else value for value in column.tolist()] for name, column in columns.items()
     }
-    about = {"function": block.function, "derivative": block.derivative, "dtype": block.dtype}
+    about = {"function": first.function, "derivative": first.derivative, "dtype": first.dtype}
     return [
         {**about, "scheme": scheme, **{name: column[s] for name, column in values.items()}}
-        for s, scheme in enumerate(block.schemes)
+        for s, scheme in enumerate(first.schemes)
     ]
+
+
+def _usual_digits(parts: list[Curves]) -> Array:
+    rules = parts[0].rules
+    if "usual" not in rules:
+        return np.full((len(parts[0].schemes), 1), np.nan)
+    return along_points(parts, "rule_digits")[:, :, rules.index("usual")]
 
 
 def summarize(results: Results) -> "pd.DataFrame":
@@ -154,21 +88,21 @@ def summarize(results: Results) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame(summary_columns(results.blocks)).convert_dtypes(dtype_backend="pyarrow")
+    return pd.DataFrame(summary_columns(results.curves)).convert_dtypes(dtype_backend="pyarrow")
 
 
 def rank(results: Results) -> "pd.DataFrame":
     """Return the schemes of each derivative and dtype, best first, by :data:`RANKING_CRITERION`."""
     import pandas as pd
 
-    return pd.DataFrame(ranking_rows(results.blocks)).convert_dtypes(dtype_backend="pyarrow")
+    return pd.DataFrame(ranking_rows(results.curves)).convert_dtypes(dtype_backend="pyarrow")
 
 
-def ranking_rows(blocks: Iterable[Block]) -> list[dict[str, Any]]:
+def ranking_rows(curves: Iterable[Curves]) -> list[dict[str, Any]]:
     """Return the ranking as rows."""
     groups: dict[tuple[int, str, str], list[dict[str, Any]]] = {}
-    for block in blocks:
-        for row in _summary_rows(block):
+    for parts in by_function(curves):
+        for row in _summary_rows(parts):
             groups.setdefault((row["derivative"], row["dtype"], row["scheme"]), []).append(row)
     ranked = sorted((_rank_row(key, rows) for key, rows in groups.items()), key=_rank_order)
     places: dict[tuple[int, str], int] = {}
@@ -221,15 +155,19 @@ def _median(values: Array) -> float | None:
     return float(np.median(known)) if known.size else None
 
 
-def _over_points(reduce: Callable[..., Array], values: Array) -> Array:
-    """Reduce (S, P) over the points that have a value; NaN where none has."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(reduce(values, axis=1))
+def _median_and_least(values: Array) -> tuple[Array, Array]:
+    """Return the median and the least of the values in each row, by one sort; NaN where there is none."""
+    rows = np.sort(values, axis=1)
+    count = np.count_nonzero(~np.isnan(rows), axis=1)
+    low, high = (_at(rows, place) for place in ((count - 1) // 2, count // 2))
+    return np.where(low == high, low, low / 2 + high / 2), rows[:, 0]
 
 
 def _middle(values: Array) -> Array:
     """Return the middle one of the values in each row, the smaller of two, so that it is one of them."""
     rows = np.sort(values, axis=1)
-    count = np.count_nonzero(~np.isnan(rows), axis=1)
-    return np.take_along_axis(rows, np.maximum((count - 1) // 2, 0)[:, None], axis=1)[:, 0]
+    return _at(rows, (np.count_nonzero(~np.isnan(rows), axis=1) - 1) // 2)
+
+
+def _at(rows: Array, place: Array) -> Array:
+    return np.take_along_axis(rows, np.maximum(place, 0)[:, None], axis=1)[:, 0]

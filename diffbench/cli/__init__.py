@@ -1,7 +1,7 @@
 """The command line: one module a verb, imported when it is called.
 
-Exit codes: 0 done · 2 usage or spec · 3 finished with failed cells · 5 nothing selected · 6 uncertain or
-nondifferentiable · 70 internal error · 74 input or output · 130 interrupted.
+Exit codes: 0 done · 1 references disagree · 2 usage or spec · 3 finished with failed cells · 5 nothing selected ·
+6 uncertain or nondifferentiable · 70 internal error · 74 input or output · 130 interrupted.
 """
 
 import os
@@ -16,10 +16,16 @@ from diffbench.errors import DiffbenchError
 
 VERBS = {
     "run": ("run", "Sweep schemes over epsilons and functions, and write the report."),
+    "plan": ("plan", "Say how large a sweep is, before it is begun."),
+    "status": ("status", "Say what of a run is done, what failed, and why."),
+    "merge": ("merge", "Put the shards of a run together."),
     "report": ("report", "Make the tables, figures and page of a run again."),
     "show": ("show", "Print a table of a run."),
     "list": ("catalogue", "List functions, schemes, suites or step rules."),
     "exact": ("exact", "Print the exact derivative of a formula, with its certificate."),
+    "recommend": ("recommend", "Say which scheme and epsilon to take for a formula."),
+    "references": ("references", "Verify the references of suites by every way there is."),
+    "orders": ("orders", "Verify the orders of schemes by the slopes of their truncation."),
     "weights": ("weights", "Print offsets, weights, order and error constant of a scheme."),
 }
 """Verb: module of this package, and what it does. The help is printed from here without importing the modules."""
@@ -58,8 +64,9 @@ def cli() -> None:
 
     Start with `diffbench run`, which sweeps the standard suite and leaves an accuracy report.
 
-    Exit codes: 0 done, 2 usage or spec, 3 finished with failed cells, 5 nothing selected, 6 uncertain or
-    nondifferentiable where an answer was needed, 70 internal error, 74 input or output, 130 interrupted.
+    Exit codes: 0 done, 1 references disagree, 2 usage or spec, 3 finished with failed cells, 5 nothing selected,
+    6 uncertain or nondifferentiable where an answer was needed, 70 internal error, 74 input or output,
+    130 interrupted.
     """
 
 

@@ -4,7 +4,7 @@ import click
 
 from diffbench.cli.output import format_option, print_table
 from diffbench.functions.suites import BUILT_IN, load_suite
-from diffbench.report.tables import Column, Table
+from diffbench.report.table import Column, Table
 from diffbench.rounding import exact_text
 from diffbench.schemes.scheme import catalogue
 from diffbench.schemes.step_rules import RULES
@@ -15,6 +15,7 @@ def _functions() -> Table:
     rest = (
         Column("points", "points"),
         Column("domain", "domain"),
+        Column("noise", "noise"),
         Column("tags", "tags"),
         Column("source", "source"),
     )
@@ -25,6 +26,7 @@ def _functions() -> Table:
             "formula": function.formula.text,
             "points": ", ".join(exact_text(point) for point in function.points),
             "domain": function.domain.text,
+            "noise": str(function.noise or ""),
             "tags": ", ".join(function.tags),
             "source": function.source,
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from diffbench.report.tables import Column, Table, sentence, to_json, to_text
+from diffbench.report.table import Column, Table, sentence, to_json, to_text
 
 HEADER_WIDTH = 11
 
@@ -19,6 +19,12 @@ format_option = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     help="How to print; JSON is the same table.",
+)
+
+time_limit_option = click.option(
+    "--time-limit",
+    type=float,
+    help="Seconds for the references of a formula and derivative that might take without end. Default: 30.",
 )
 
 

@@ -1,122 +1,115 @@
 """``diffbench run``: the main job."""
 
-import signal
-import sys
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import sha256
 from multiprocessing import get_context
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import click
 
 from diffbench.cli.output import format_option, print_table
-from diffbench.cli.progress import Meter
-from diffbench.errors import InputError
-from diffbench.functions.function import Function
-from diffbench.functions.grammar import parse_formula
-from diffbench.functions.suites import find_function, load_suite
-from diffbench.report.folder import write_report
+from diffbench.cli.progress import Meter, raise_on_sigterm
+from diffbench.cli.spec_options import chosen_spec, given, run_name, spec_options
+from diffbench.errors import InputError, InterruptedRunError
 from diffbench.report.tables import estimates_table, is_small, ranking_table
+from diffbench.sweep.executors import executor_called
+from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.results import Results
-from diffbench.sweep.run import run
-from diffbench.sweep.spec import Spec, read_spec_table
+from diffbench.sweep.run import cores, parts_of, resume, run
+from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
+from diffbench.sweep.store import KEPT, Plan
 
 MANY_FIGURES = 12
 FAILED_CELLS = 3
+ATTEMPTS = 3
+"""How often a run is tried whose workers die."""
 
 
 @click.command(short_help="Sweep schemes over epsilons and functions, and write the report.")
-@click.argument("spec_file", metavar="[SPEC.toml]", required=False, type=click.Path(path_type=Path))
-@click.option("--suite", "suites", multiple=True, help="A suite by name, or a TOML file. Default: standard.")
-@click.option("-f", "--function", "formulas", multiple=True, help="A formula with --at, or a function of a suite.")
-@click.option("--at", "points", multiple=True, help="A point, as exact decimal or rational, for every formula given.")
-@click.option(
-    "-s",
-    "--scheme",
-    "schemes",
-    multiple=True,
-    help="A scheme by name, such as central-4. Default: the catalogue.",
-)
-@click.option("--epsilon", "epsilons", multiple=True, help="A number or range, such as 1e-1:1e-12:4/decade.")
-@click.option("--derivative", "derivatives", multiple=True, type=int, help="Which derivative. Default: 1.")
-@click.option("--dtype", "dtypes", multiple=True, help="float16, float32 or float64. Default: float64.")
+@spec_options
 @click.option("--out", type=click.Path(path_type=Path), help="A new or empty folder. Default: one below results/.")
+@click.option("--resume", "resumed", type=click.Path(path_type=Path), help="Finish this run; it knows its spec.")
+@click.option("--jobs", type=int, help="How many workers there are. Default: one a core.")
+@click.option("--executor", default="threads", help="threads, processes or dask://HOST:PORT. Default: threads.")
+@click.option("--shard", help="I/N measures part I of N; diffbench merge puts the parts together.")
+@click.option("--keep", type=click.Choice(KEPT), help="summary keeps no cells, only what is kept of each curve.")
+@click.option("--report/--no-report", "reported", default=True, help="Whether the report is written. Default: yes.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @format_option
-def command(spec_file: Path | None, out: Path | None, *, quiet: bool, style: str, **chosen: Any) -> int:
+def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, **chosen: Any) -> int:
     """Sweep schemes over epsilons and functions, and write the report.
 
     Without arguments the standard suite is run. Everything that is swept, and the report, goes to a new folder; the
-    last line says where.
+    last line says where. A run that was interrupted goes on with --resume.
     """
-    _stop_on_sigterm()
-    spec = _spec(spec_file, chosen)
-    folder = out if out is not None else _new_folder(_run_name(spec_file, chosen))
-    with Meter(enabled=not quiet) as meter:
-        sweep = meter.begin("sweep", spec.planned, "cells")
-        results = run(spec, out=folder, progress=lambda unit, cells: sweep(cells, unit.function.name))
-        draw = meter.begin("report", len(results.blocks), "figures")
-        with _figure_executor(len(results.blocks)) as executor:
-            page = write_report(results, folder, executor, lambda _, __: draw(1, ""))
-    print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
-    _print_counts(results, spec, err=style == "json")
-    click.echo(f"report: {page}", err=style == "json")
+    raise_on_sigterm()
+    spec, folder = _begun(resumed, out, chosen)
+    try:
+        with Meter(enabled=not quiet) as meter:
+            results = _measure(spec, folder, meter, chosen, is_old=resumed is not None)
+            is_whole = results.manifest["shard"] == "1/1"
+            page = _report(results, folder, meter) if chosen["reported"] and is_whole else None
+    except KeyboardInterrupt:
+        if not (folder / "manifest.json").is_file():
+            raise
+        raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on") from None
+    if is_whole:
+        print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
+    _print_counts(results, err=style == "json")
+    click.echo(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
 
 
-def _spec(spec_file: Path | None, chosen: dict[str, Any]) -> Spec:
-    """Return the spec of the file, with what the options say in its place."""
-    table = read_spec_table(spec_file) if spec_file is not None else {}
-    formulas, points = chosen["formulas"], chosen["points"]
-    if points and not formulas:
-        raise InputError("at: a point needs a formula, -f FORMULA")
-    options = {
-        "functions": [
-            *(_suite(name) for name in chosen["suites"]),
-            *(_function(formula, points) for formula in formulas),
-        ],
-        "schemes": chosen["schemes"],
-        "epsilons": [item for text in chosen["epsilons"] for item in text.split(",")],
-        "derivatives": chosen["derivatives"],
-        "dtypes": chosen["dtypes"],
-    }
-    return Spec(**(table | {key: list(value) for key, value in options.items() if value}))
+def _begun(resumed: Path | None, out: Path | None, chosen: dict[str, Any]) -> tuple[Spec, Path]:
+    """Return the spec, and the folder to write or to go on with."""
+    if resumed is None:
+        return chosen_spec(chosen), out if out is not None else _new_folder(run_name(chosen))
+    others = [*given(chosen), *(name for name in ("shard", "keep") if chosen[name]), *(["out"] if out else [])]
+    if others:
+        raise InputError(f"resume: the run knows its spec and its place, {', '.join(others)} cannot be given")
+    return Spec.from_toml(run_path(resumed) / "spec.toml"), resumed
 
 
-def _suite(name: str) -> str:
-    load_suite(name)
-    return name
+def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, is_old: bool) -> Results:
+    """Measure what is to be measured, with a new executor where a worker has died."""
+    for attempt in range(1, ATTEMPTS + 1):
+        with executor_called(chosen["executor"], chosen["jobs"]) as (executor, jobs):
+            goes_on = is_old or attempt > 1
+            shard = str(read_object(folder / "manifest.json").get("shard") if goes_on else chosen["shard"] or "1/1")
+            options: dict[str, Any] = {"executor": executor, "jobs": jobs, "progress": _progress(meter, spec, shard)}
+            try:
+                if goes_on:
+                    return resume(folder, spec, on_damage=_say_damaged, **options)
+                kept = chosen["keep"] or "cells"
+                return run(spec, out=folder, keep=kept, shard=shard, **options)
+            except BrokenExecutor:
+                click.echo("diffbench: a worker process died; what it had not finished is done again", err=True)
+    raise InterruptedRunError(f"worker processes died {ATTEMPTS} times; {resume_command(folder)} goes on")
 
 
-def _function(formula: str, points: tuple[str, ...]) -> Function | str:
-    known = None
-    try:
-        known = find_function(formula)
-    except InputError:
-        if not points:
-            parse_formula(formula)
-            raise InputError(f"function: the formula {formula[:60]!r} needs a point, --at X") from None
-    if known is None:
-        return Function(_formula_name(formula), formula, points)
-    return known if not points else Function(known.name, known.formula, points, domain=known.domain, tags=known.tags)
+def _say_damaged(path: str) -> None:
+    click.echo(f"diffbench: {path} was damaged or missing, its block is measured again", err=True)
 
 
-def _formula_name(formula: str) -> str:
-    """Return the formula, or its beginning with a mark that tells long ones apart."""
-    mark = sha256(formula.encode()).hexdigest()[:6]
-    return formula if len(formula) <= 60 else f"{formula[:50]}… {mark}"
+def _progress(meter: Meter, spec: Spec, shard: str) -> Callable[[Unit, int], None]:
+    """Return a function that shows how far the sweep is, and the function that it is at."""
+    planned: dict[str, int] = {}
+    for unit in Plan("cells", BLOCK_SIZE, *parts_of(shard)).units(spec):
+        planned[unit.function.name] = planned.get(unit.function.name, 0) + unit.cells
+    advance = meter.begin("sweep", sum(planned.values()), "cells", parts=planned)
+    return lambda unit, cells: advance(cells, unit.function.name)
 
 
-def _run_name(spec_file: Path | None, chosen: dict[str, Any]) -> str:
-    if spec_file is not None:
-        return spec_file.stem
-    suites = "-".join(Path(suite).stem for suite in chosen["suites"])
-    return suites or ("formula" if chosen["formulas"] else "standard")
+def _report(results: Results, folder: Path, meter: Meter) -> Path:
+    from diffbench.report.folder import write_report
+
+    figures = len(results.keys) if results.blocks else 0
+    draw = meter.begin("report", figures, "figures")
+    with _figure_executor(figures) as executor:
+        return write_report(results, folder, executor, lambda _, __: draw(1, ""))
 
 
 def _new_folder(name: str) -> Path:
@@ -128,7 +121,7 @@ def _new_folder(name: str) -> Path:
 @contextmanager
 def _figure_executor(figures: int) -> Iterator[Executor | None]:
     """Draw many figures in processes: matplotlib holds the interpreter's lock, so threads would not help."""
-    workers = min(cpu_count() or 1, 4)
+    workers = min(cores(), 4)
     if figures < MANY_FIGURES or workers == 1:
         yield None
         return
@@ -136,17 +129,8 @@ def _figure_executor(figures: int) -> Iterator[Executor | None]:
         yield executor
 
 
-def _print_counts(results: Results, spec: Spec, *, err: bool) -> None:
+def _print_counts(results: Results, *, err: bool) -> None:
     counts = ", ".join(f"{count} {label}" for label, count in reversed(results.counts.items()) if count)
-    click.echo(f"{spec.planned} cells planned: {counts}", err=err)
-    certified = [reference.verdict for block in results.blocks for reference in block.references]
-    verdicts = ", ".join(f"{certified.count(verdict)} {verdict}" for verdict in sorted(set(certified)))
-    click.echo(f"{len(certified)} references: {verdicts}", err=err)
-
-
-def _stop_on_sigterm() -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if sys.platform != "win32":
-        signal.signal(signal.SIGTERM, stop)
+    click.echo(f"{results.manifest['planned']} cells planned: {counts}", err=err)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in results.verdicts.items())
+    click.echo(f"{sum(results.verdicts.values())} references: {verdicts}", err=err)

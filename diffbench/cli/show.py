@@ -7,10 +7,30 @@ import click
 
 from diffbench.cli.output import format_option, print_table
 from diffbench.errors import EmptySelectionError
-from diffbench.report.tables import Table, estimates_table, is_small, references_table, run_tables
-from diffbench.sweep.store import load
+from diffbench.report.table import Table
+from diffbench.report.tables import (
+    estimates_table,
+    is_small,
+    model_table,
+    published_table,
+    references_table,
+    regret_classes_table,
+    regret_table,
+    run_tables,
+)
+from diffbench.sweep.stored import load
 
-TABLES = ("ranking", "summary", "digits", "estimates", "references", "status")
+ALONE = {
+    "estimates": estimates_table,
+    "model": model_table,
+    "published": lambda _: published_table(),
+    "references": references_table,
+    "regret": regret_table,
+    "regret-classes": regret_classes_table,
+}
+"""Tables that not every run folder holds."""
+
+TABLES = ("ranking", "summary", "digits", "status", *ALONE)
 
 
 @click.command(short_help="Print a table of a run.")
@@ -30,10 +50,7 @@ def command(
     """Print a table of a run."""
     results = load(run_folder)
     chosen = name or ("estimates" if is_small(results) else "ranking")
-    if chosen == "estimates":
-        table = estimates_table(results)
-    else:
-        table = references_table(results) if chosen == "references" else run_tables(results)[chosen]
+    table = ALONE[chosen](results) if chosen in ALONE else run_tables(results)[chosen]
     print_table(_filtered(_filtered(table, "function", functions), "scheme", schemes), style)
 
 

@@ -4,7 +4,7 @@ import click
 
 from diffbench.cli.output import format_option, print_object
 from diffbench.errors import InputError
-from diffbench.schemes.scheme import RichardsonScheme, StencilScheme, parse_scheme
+from diffbench.schemes.scheme import parse_scheme
 
 
 @click.command(short_help="Print offsets, weights, order and error constant of a scheme.")
@@ -17,11 +17,8 @@ def command(scheme: str, derivative: int, style: str) -> None:
     SCHEME is a name such as central-4, forward-2-d3, stencil(-1,0,2) or richardson(central-2).
     """
     found = parse_scheme(scheme, derivative)
-    if isinstance(found, StencilScheme):
-        stencil = found.stencil
-    elif isinstance(found, RichardsonScheme):
-        stencil = found.tableau[-1]
-    else:
+    stencil = found.equivalent_stencil
+    if stencil is None:
         raise InputError(f"scheme: {found.name} has no real weights")
     fields = {
         "scheme": found.name,

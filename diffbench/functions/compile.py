@@ -7,7 +7,8 @@ of one element, because numpy's scalars take other code paths than its arrays; n
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
+from math import factorial
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ from diffbench.functions.grammar import (
     Binary,
     Call,
     Formula,
+    List,
     Name,
     Negative,
     Node,
@@ -49,6 +51,7 @@ class NumpyFunction:
     accepts_complex: bool = True
 
 
+@lru_cache(maxsize=512)
 def compile_formula(formula: Formula, dtype: str) -> Evaluator:
     """Return numpy code for a formula, as it is written.
 
@@ -87,7 +90,7 @@ def compile_formula(formula: Formula, dtype: str) -> Evaluator:
 
 def _check_complex(formula: Formula) -> None:
     for node in walk(formula.tree):
-        if isinstance(node, Call) and node.name not in {"Rational"} and not _functions()[node.name].accepts_complex:
+        if isinstance(node, Call) and node.name not in {"Rational"} and not _implementation(node).accepts_complex:
             raise UnsupportedError(f"needs complex values, which {node.name} does not take")
         if isinstance(node, Binary) and node.operator in COMPARISONS:
             raise UnsupportedError("needs complex values, which comparisons do not take")
@@ -110,16 +113,35 @@ def _compile(node: Node, dtype: str, *, is_complex: bool) -> Evaluator:
             return lambda x: np.negative(inner(x))
         case Binary(operator, left, right):
             return _binary(operator, left, right, dtype, is_complex=is_complex)
-        case Call(name, arguments):
-            function = _functions()[name].evaluate
+        case List(items):
+            rows = [_compile(item, dtype, is_complex=is_complex) for item in items]
+            return lambda x: np.array([row(x) for row in rows], dtype=dtype)
+        case Call(_, arguments):
+            function = _implementation(node).evaluate
             parts = [_compile(argument, dtype, is_complex=is_complex) for argument in arguments]
             return lambda x: function(*(part(x) for part in parts))
+
+
+def _implementation(call: Call) -> NumpyFunction:
+    """Return the code of a call; what numpy and SciPy have for some parameters only is listed with these."""
+    functions = _functions()
+    kind = call.name
+    match call:
+        case Call("hyper", (List(upper), List(lower), _)):
+            kind = f"hyper of type {len(upper)}F{len(lower)}"
+        case Call("polylog" | "uppergamma" | "lowergamma", (order, _)):
+            value = _known_rational(order)
+            if call.name == "polylog" or value <= 0:
+                kind = f"{call.name} of order {value}"
+    if kind not in functions:
+        raise UnsupportedError(f"no numerical implementation of {kind}")
+    return functions[kind]
 
 
 def _known_rational(node: Node) -> Fraction:
     value = rational_value(node)
     if value is None:
-        raise InputError("Rational takes numbers only")
+        raise InputError("a rational number is made of numbers only")
     return value
 
 
@@ -232,6 +254,10 @@ def _special_functions(special: Any) -> dict[str, NumpyFunction]:
         "chebyshevt": special.eval_chebyt,
         "chebyshevu": special.eval_chebyu,
         "legendre": special.eval_legendre,
+        "polylog of order 1": lambda _, x: -np.log1p(-x),
+        "polylog of order 2": lambda _, x: _dilogarithm(special.spence, special.log1p, x),
+        "hyper of type 0F0": lambda _upper, _lower, x: np.exp(x),
+        "hyper of type 1F0": lambda upper, _, x: np.power(_one(x) - x, -upper[0]),
     }
     table = {name: NumpyFunction(function) for name, function in both.items()}
     real = _real_special_functions(special)
@@ -250,6 +276,16 @@ def _real_special_functions(special: Any) -> dict[str, Callable[..., Array]]:
         "beta": special.beta,
         "binomial": special.binom,
         "LambertW": lambda x: _real_part(special.lambertw(x)),
+        # SciPy takes complex arguments of expi and of the three hypergeometric functions below, but loses imaginary
+        # parts as small as those of a complex step.
+        "li": lambda x: special.expi(np.log(x)),
+        "erfinv": special.erfinv,
+        "erfcinv": special.erfcinv,
+        "uppergamma": lambda order, x: np.multiply(special.gammaincc(order, x), special.gamma(order)),
+        "lowergamma": lambda order, x: np.multiply(special.gammainc(order, x), special.gamma(order)),
+        "hyper of type 0F1": lambda _, lower, x: special.hyp0f1(*lower, x),
+        "hyper of type 1F1": lambda upper, lower, x: special.hyp1f1(*upper, *lower, x),
+        "hyper of type 2F1": lambda upper, lower, x: special.hyp2f1(*upper, *lower, x),
     }
 
 
@@ -285,6 +321,22 @@ def _exponential_integral(expi: Callable[[Array], Array], exp1: Callable[[Array]
         return expi(x)
     value: Array = np.where(x.real < 0, -exp1(-x), expi(x)).astype(x.dtype)
     return value
+
+
+def _dilogarithm(spence: Callable[[Array], Array], log1p: Callable[[Array], Array], x: Array) -> Array:
+    """Return Li2 in u = −log(1 − x) where that is small: SciPy has it as a function of 1 − x, which loses x there."""
+    u = -log1p(-x)
+    square, series = np.square(u), np.zeros_like(u)
+    for coefficient in reversed(_debye_coefficients(u.real.dtype.name)):
+        series = (series + coefficient) * square
+    return np.where(np.abs(u) <= 0.7, u - square / 4 + u * series, spence(_one(x) - x))
+
+
+@cache
+def _debye_coefficients(dtype: str) -> tuple[Array, ...]:
+    """Return B_2k/(2k + 1)! for the terms that float64 has where |u| ≤ 0.7."""
+    exact = (Fraction(*WIDE.bernfrac(2 * k)) / factorial(2 * k + 1) for k in range(1, 9))
+    return tuple(np.array([round_to(value, dtype)], dtype=dtype) for value in exact)
 
 
 def _sinc(x: Array) -> Array:

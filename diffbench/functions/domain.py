@@ -1,7 +1,10 @@
 """Intervals of the real line on which a function is stated to be defined."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,17 +51,22 @@ class Interval:
         Each end is replaced by the nearest number of the dtype, and whether that one belongs is decided
         in rationals, so that no element is judged by a rounded end.
         """
-        inside = np.isfinite(x)
-        if self.low is not None:
-            edge = round_to(self.low, x.dtype.name)
-            inside &= (x >= edge) if self._belongs(edge) else (x > edge)
-        if self.high is not None:
-            edge = round_to(self.high, x.dtype.name)
-            inside &= (x <= edge) if self._belongs(edge) else (x < edge)
+        (low, takes_low), (high, takes_high) = _edges(self, x.dtype)
+        inside = x >= low if takes_low else x > low
+        inside &= x <= high if takes_high else x < high
         return inside
 
-    def _belongs(self, edge: float) -> bool:
-        return np.isfinite(edge) and Fraction(edge) in self
+
+@lru_cache(maxsize=1024)
+def _edges(interval: Interval, dtype: np.dtype[Any]) -> tuple[tuple[float, bool], tuple[float, bool]]:
+    """Return the ends of an interval rounded to a dtype, and whether these belong to it."""
+    low = -math.inf if interval.low is None else round_to(interval.low, dtype.name)
+    high = math.inf if interval.high is None else round_to(interval.high, dtype.name)
+    return (low, _belongs(low, interval)), (high, _belongs(high, interval))
+
+
+def _belongs(edge: float, interval: Interval) -> bool:
+    return math.isfinite(edge) and Fraction(edge) in interval
 
 
 @dataclass(frozen=True)
@@ -68,14 +76,19 @@ class Domain:
     text: str
     intervals: tuple[Interval, ...]
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether it is not the whole real line."""
+        return self.intervals != REAL_LINE.intervals
+
     def interval_of(self, x: Fraction) -> Interval | None:
         """Return the interval that a point lies in, or None."""
         return next((interval for interval in self.intervals if x in interval), None)
 
     def contains_array(self, x: FloatArray) -> npt.NDArray[np.bool_]:
         """Return which elements belong to one of the intervals, exactly."""
-        inside = np.zeros(x.shape, dtype=bool)
-        for interval in self.intervals:
+        inside = self.intervals[0].contains_array(x)
+        for interval in self.intervals[1:]:
             inside |= interval.contains_array(x)
         return inside
 

@@ -1,6 +1,7 @@
 """A function to measure on: formula, points, domain and where it comes from."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.errors import InputError, check_name
+from diffbench.errors import InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
 from diffbench.functions.grammar import Formula, parse_formula
+from diffbench.functions.noise import Noise, parse_noise
 from diffbench.rounding import exact_number
 
 Evaluate = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
@@ -73,11 +75,13 @@ class Function:
         what it ought to compute.
     printed : sequence of Printed
         Numbers from the literature.
+    noise : str or Noise, optional
+        What is added to every value that is measured, such as ``"relative 1e-6"``; the formula without it is the truth.
 
     Raises
     ------
     InputError
-        If the formula does not parse or a point lies outside the domain.
+        If the formula or the noise does not parse or a point lies outside the domain.
 
     Examples
     --------
@@ -93,6 +97,7 @@ class Function:
     source: str
     evaluate: Evaluate | None
     printed: tuple[Printed, ...]
+    noise: Noise | None
 
     def __init__(
         self,
@@ -105,6 +110,7 @@ class Function:
         source: str = "",
         evaluate: Evaluate | None = None,
         printed: Sequence[Printed] = (),
+        noise: str | Noise | None = None,
     ) -> None:
         check_name(name, "function")
         if evaluate is not None and not callable(evaluate):
@@ -120,16 +126,42 @@ class Function:
             raise InputError(f"point: {outside[0]} is outside the domain {region} of {name}")
         if len(set(exact)) < len(exact):
             raise InputError(f"points: one of {name} is given twice")
-        values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed))
+        stated = noise if noise is None or isinstance(noise, Noise) else parse_noise(noise)
+        values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed), stated)
         for field, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, field, value)
 
     def compile(self, dtype: str) -> Evaluate:
-        """Return the numpy code that is measured, in a real or complex dtype."""
-        return self.evaluate or compile_formula(self.formula, dtype)
+        """Return the numpy code that is measured, in a real or complex dtype.
+
+        Raises
+        ------
+        UnsupportedError
+            If there is no implementation for the dtype, or the function has noise and the dtype is complex.
+        """
+        if self.noise is None:
+            return self.evaluate or compile_formula(self.formula, dtype)
+        if np.dtype(dtype).kind == "c":
+            raise UnsupportedError("needs complex values, and the noise is stated for real ones")
+        return _noisy(self.evaluate or compile_formula(self.formula, dtype), self.noise)
+
+    def at(self, points: Sequence[Fraction]) -> "Function":
+        """Return the same function with other points of its domain."""
+        other = copy(self)
+        object.__setattr__(other, "points", tuple(points))
+        return other
 
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}"
+
+
+def _noisy(f: Evaluate, noise: Noise) -> Evaluate:
+    def noisy(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        values = f(x)
+        # What is no answer to the question is handed on as it is, and refused by whoever asked.
+        return noise.disturb(x, values) if is_array_of(values, x.shape, x.dtype.name) else values
+
+    return noisy
 
 
 def _sequence(points: Sequence[object], name: str) -> Sequence[object]:

@@ -8,6 +8,8 @@ The grammar, loosest binding first::
     signed     = ("+" | "-") signed | power
     power      = atom [("**" | "^") signed]
     atom       = number | constant | variable | name "(" argument {"," argument} ")" | "(" sum ")"
+    argument   = sum; in Piecewise "(" sum "," condition ")"; in hyper a list, a list and a sum
+    list       = "[" items "]" | "(" items ")", items = [sum {"," sum} [","]], each sum a rational number
 
 A minus sign binds looser than a power to its right, as in Python: ``-x**2`` is ``-(x**2)``.
 """
@@ -29,6 +31,8 @@ MAX_EXPONENT = 400
 MAX_POWER = 10_000
 MAX_ARGUMENT = 1_000
 MAX_BITS = 20_000
+MAX_PARAMETER = 100
+MAX_PARAMETERS = 5
 
 CONSTANTS = ("pi", "E", "EulerGamma", "Catalan", "GoldenRatio")
 
@@ -41,10 +45,13 @@ ARITIES: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("gamma", "loggamma", "digamma", "factorial", "erf", "erfc", "erfi"), (1, 1)),
     **dict.fromkeys(("airyai", "airybi", "airyaiprime", "airybiprime"), (1, 1)),
     **dict.fromkeys(("Ei", "Si", "Ci", "Shi", "Chi", "fresnels", "fresnelc", "LambertW"), (1, 1)),
+    **dict.fromkeys(("li", "erfinv", "erfcinv"), (1, 1)),
     **dict.fromkeys(("zeta", "elliptic_k", "elliptic_e"), (1, 1)),
     **dict.fromkeys(("besselj", "bessely", "besseli", "besselk", "polygamma", "expint"), (2, 2)),
     **dict.fromkeys(("chebyshevt", "chebyshevu", "legendre", "hermite"), (2, 2)),
     **dict.fromkeys(("atan2", "beta", "binomial", "Rational"), (2, 2)),
+    **dict.fromkeys(("polylog", "uppergamma", "lowergamma"), (2, 2)),
+    "hyper": (3, 3),
     "log": (1, 2),
     "Max": (2, 20),
     "Min": (2, 20),
@@ -72,6 +79,9 @@ ALIASES = {
 INTEGER_FIRST = frozenset({"polygamma", "expint", "chebyshevt", "chebyshevu", "legendre", "hermite"})
 """Functions whose first argument must be a whole number that is not negative."""
 
+RATIONAL_FIRST = frozenset({"polylog", "uppergamma", "lowergamma"})
+"""Functions whose first argument must be a rational number of moderate size."""
+
 RESERVED = frozenset({"I", "nan", "oo", "zoo", "inf", "True", "False", "None", *CONSTANTS, *ARITIES, *ALIASES})
 """Names that no variable may have."""
 
@@ -82,7 +92,7 @@ COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/^(),<>])"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/^(),<>\[\]])"
     r"|(?P<end>$)|(?P<wrong>.))",
     re.ASCII | re.DOTALL,
 )
@@ -132,7 +142,15 @@ class Call:
     position: int = 0
 
 
-Node = Number | Name | Negative | Binary | Call
+@dataclass(frozen=True, slots=True)
+class List:
+    """Parameters of hyper: rational numbers, perhaps none."""
+
+    items: tuple["Node", ...]
+    position: int = 0
+
+
+Node = Number | Name | Negative | Binary | Call | List
 
 
 @dataclass(frozen=True)
@@ -155,6 +173,10 @@ class Formula:
 
     def __str__(self) -> str:
         return self.text
+
+    def __hash__(self) -> int:
+        # The text says it all, and a long tree takes its time.
+        return hash((self.text, self.variable))
 
 
 def parse_formula(text: str, variable: str | None = None) -> Formula:
@@ -210,8 +232,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (operand,)
         case Binary(_, left, right):
             return (left, right)
-        case Call(_, arguments):
-            return arguments
+        case Call(_, parts) | List(parts):
+            return parts
         case _:
             return ()
 
@@ -290,7 +312,7 @@ class _Parser:
 
     def _grow(self, node: Node) -> Node:
         """Keep the tree so flat that recursion over it is safe, however the formula was written."""
-        height = 1 + max(self._heights.get(id(child), 0) for child in children(node))
+        height = 1 + max((self._heights.get(id(child), 0) for child in children(node)), default=0)
         if height > MAX_HEIGHT:
             raise self._error(f"more than {MAX_HEIGHT} operations on top of each other", node.position)
         self._heights[id(node)] = height
@@ -304,7 +326,11 @@ class _Parser:
         operator = self._accept(*COMPARISONS)
         if operator is None:
             raise self._unexpected("expected a comparison")
-        return self._grow(Binary(operator.text, left, self._sum(), operator.position))
+        comparison = Binary(operator.text, left, self._sum(), operator.position)
+        inner = next((node for node in walk(comparison) if isinstance(node, Call) and node.name == "Piecewise"), None)
+        if inner is not None:
+            raise self._error("a condition holds no Piecewise", inner.position)
+        return self._grow(comparison)
 
     def _sum(self) -> Node:
         left = self._product()
@@ -391,18 +417,19 @@ class _Parser:
     def _call(self, name: str, token: _Token) -> Node:
         self._expect("(")
         self._descend()
-        read = self._pair if name == "Piecewise" else self._argument
-        arguments = [*read()]
+        arguments = [*self._argument(name, 0)]
         while self._accept(","):
-            arguments += read()
+            arguments += self._argument(name, len(arguments))
         self._expect(")")
         self._depth -= 1
         call = Call(name, tuple(arguments), token.position)
         self._check_call(call)
         return self._grow(call)
 
-    def _argument(self) -> tuple[Node, ...]:
-        return (self._sum(),)
+    def _argument(self, name: str, place: int) -> tuple[Node, ...]:
+        if name == "Piecewise":
+            return self._pair()
+        return (self._list(is_lower=place == 1) if name == "hyper" and place < 2 else self._sum(),)
 
     def _pair(self) -> tuple[Node, ...]:
         self._expect("(")
@@ -413,6 +440,33 @@ class _Parser:
         self._expect(")")
         self._depth -= 1
         return value, condition
+
+    def _list(self, *, is_lower: bool) -> Node:
+        opening = self._accept("[", "(")
+        if opening is None:
+            raise self._unexpected("expected a list of parameters such as [1, 1/2]")
+        self._descend()
+        closing = "]" if opening.text == "[" else ")"
+        items: list[Node] = []
+        while not self._accept(closing):
+            if len(items) == MAX_PARAMETERS:
+                raise self._error(f"a list of hyper has 0 to {MAX_PARAMETERS} parameters", opening.position)
+            items.append(self._parameter(is_lower=is_lower))
+            # As in Python, a comma may follow the last one: SymPy prints (1,).
+            if not self._accept(","):
+                self._expect(closing)
+                break
+        self._depth -= 1
+        return self._grow(List(tuple(items), opening.position))
+
+    def _parameter(self, *, is_lower: bool) -> Node:
+        start, node = self._token.position, self._sum()
+        value = rational_value(node)
+        if not _is_parameter(value):
+            raise self._error(f"a parameter of hyper must be a rational number up to ±{MAX_PARAMETER}", start)
+        if is_lower and _is_pole(value):
+            raise self._error("a lower parameter of hyper must be no whole number up to 0", start)
+        return node
 
     def _check_call(self, call: Call) -> None:
         count = len(call.arguments) // (2 if call.name == "Piecewise" else 1)
@@ -425,6 +479,11 @@ class _Parser:
             raise self._error("Rational takes two numbers, the second not 0", call.position)
         if call.name in INTEGER_FIRST and not _is_order(values[0]):
             raise self._error(f"the first argument of {call.name} must be a whole number from 0 to 100", call.position)
+        if call.name in RATIONAL_FIRST and not _is_parameter(values[0]):
+            message = f"the first argument of {call.name} must be a rational number up to ±{MAX_PARAMETER}"
+            raise self._error(message, call.position)
+        if call.name == "lowergamma" and _is_pole(values[0]):
+            raise self._error("the first argument of lowergamma must be no whole number up to 0", call.position)
         self._check_constants(call)
 
     def _check_constants(self, call: Call) -> None:
@@ -495,7 +554,7 @@ _ELEMENTARY: dict[str, Callable[..., float]] = {
     "Abs": abs,
 }
 _BESSEL = ("besselj", "bessely", "besseli", "besselk")
-_EXPANDED = frozenset(
+_EXPANDED = RATIONAL_FIRST.union(
     ("factorial", "gamma", "loggamma", "digamma", "polygamma", "binomial", "beta", "zeta", "expint", *_BESSEL)
 )
 """Functions of which SymPy may write out the value at a number."""
@@ -540,3 +599,12 @@ def _bits(value: Fraction) -> int:
 
 def _is_order(value: Fraction | None) -> bool:
     return value is not None and value.denominator == 1 and 0 <= value <= 100
+
+
+def _is_parameter(value: Fraction | None) -> bool:
+    return value is not None and abs(value) <= MAX_PARAMETER
+
+
+def _is_pole(value: Fraction | None) -> bool:
+    """Return whether the gamma function has a pole there."""
+    return value is not None and value.denominator == 1 and value <= 0

@@ -12,7 +12,7 @@ from diffbench.errors import InputError, nearest
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.grammar import parse_formula
 
-BUILT_IN = ("lab", "standard", "published", "ml")
+BUILT_IN = ("lab", "standard", "published", "ml", "noisy")
 """Suites that come with the package, in the order in which names of functions are looked up."""
 
 
@@ -83,7 +83,7 @@ def function_from_table(table: Mapping[str, Any]) -> Function:
     """Make a function from a TOML table or a JSON object."""
     name = _text(table, "name", "function") or _text(table, "formula", "function")
     where = f"function {name[:60]!r}"
-    check_keys(table, ("name", "formula", "variable", "points", "domain", "tags", "source", "printed"), where)
+    check_keys(table, ("name", "formula", "variable", "points", "domain", "tags", "source", "printed", "noise"), where)
     for key in ("formula", "points"):
         if key not in table:
             raise InputError(f"{where}: the key {key!r} is missing")
@@ -95,6 +95,7 @@ def function_from_table(table: Mapping[str, Any]) -> Function:
         tags=_list_of(table, "tags", str, where),
         source=_text(table, "source", where),
         printed=[_printed(entry, where) for entry in _list_of(table, "printed", dict, where)],
+        noise=_text(table, "noise", where) or None,
     )
 
 

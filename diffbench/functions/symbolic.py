@@ -10,7 +10,19 @@ from typing import Any
 
 import sympy
 
-from diffbench.functions.grammar import Binary, Call, Formula, Name, Negative, Node, Number
+from diffbench.errors import InputError
+from diffbench.functions.grammar import (
+    RATIONAL_FIRST,
+    Binary,
+    Call,
+    Formula,
+    List,
+    Name,
+    Negative,
+    Node,
+    Number,
+    rational_value,
+)
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
@@ -26,9 +38,29 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "!=": sympy.Ne,
 }
 
+
+class polylog(sympy.polylog):  # type: ignore[misc]  # noqa: N801  (SymPy is untyped; printers go by the name)
+    """SymPy's polylogarithm, which does not simplify its argument, perhaps for minutes, to see whether that is 1."""
+
+    @classmethod
+    def eval(cls, order: Any, z: Any) -> Any:
+        """Return another form where there is one at once."""
+        if z.is_number:
+            return super().eval(order, z)
+        if order == 0:
+            return z / (1 - z)
+        return z / (1 - z) ** 2 if order == -1 else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the derivative, with this class in it."""
+        order, z = self.args
+        return polylog(order - 1, z) / z if argindex == 2 else super().fdiff(argindex)
+
+
 _OWN: dict[str, Callable[..., Any]] = {
     "expm1": lambda x: sympy.exp(x) - 1,
     "log1p": lambda x: sympy.log(1 + x),
+    "polylog": polylog,
 }
 
 
@@ -40,13 +72,22 @@ def variable_symbol(formula: Formula) -> sympy.Symbol:
 def to_sympy(formula: Formula) -> sympy.Expr:
     """Return the formula as a SymPy expression of one real variable, all numbers rational.
 
+    Raises
+    ------
+    InputError
+        If it compares what is not real, such as Max(acos(2), x).
+
     Examples
     --------
     >>> from diffbench.functions.grammar import parse_formula
     >>> to_sympy(parse_formula("0.1*x"))
     x/10
     """
-    return _convert(formula.tree, variable_symbol(formula))
+    try:
+        expression = _convert(formula.tree, variable_symbol(formula))
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(f"formula: {formula.text[:60]!r} has no real meaning: {error}") from error
+    return expression
 
 
 def to_unevaluated_sympy(formula: Formula) -> sympy.Expr:
@@ -65,8 +106,17 @@ def _convert(node: Node, symbol: sympy.Symbol) -> Any:
             return -_convert(operand, symbol)
         case Binary(sign, left, right):
             return _OPERATORS[sign](_convert(left, symbol), _convert(right, symbol))
+        case List(items):
+            return [_parameter(item, symbol) for item in items]
         case Call(name, arguments):
-            return _call(name, [_convert(argument, symbol) for argument in arguments])
+            convert = _parameter if name in RATIONAL_FIRST else _convert
+            return _call(name, [convert(argument, symbol) for argument in arguments])
+
+
+def _parameter(node: Node, symbol: sympy.Symbol) -> Any:
+    """Convert with a number made one, even where SymPy would write down 1/2 as a product with a power."""
+    value = rational_value(node)
+    return _convert(node if value is None else Number(value), symbol)
 
 
 def _constant(name: str) -> Any:

@@ -5,7 +5,6 @@ of them are not believed where that expression is 0 (it says Abs′(0) = 0): eve
 that holds, and only smooth branches are differentiated.
 """
 
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -14,12 +13,12 @@ import sympy
 
 from diffbench.errors import UncertainError
 from diffbench.reference.balls import BallProgram
+from diffbench.reference.expansions import NotRealError, SideProgram, UnknownError
 from diffbench.rounding import shown
 
 _SIGNED = (sympy.Abs, sympy.sign, sympy.Heaviside)
 _SWITCHING = (*_SIGNED, sympy.Max, sympy.Min, sympy.Piecewise, sympy.atan2, sympy.acot)
 _MAX_BITS = 4096
-_MAX_VANISHING = 24
 
 
 def has_switches(expression: sympy.Expr) -> bool:
@@ -62,30 +61,6 @@ def branch(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int)
     return expression.func(*arguments)
 
 
-def is_seam(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> bool:
-    """Return whether some switch of the function changes at x."""
-    return any(_sign(branch(s, symbol, x, 0), symbol, x, 0) == 0 for s in _switches(expression, symbol, x))
-
-
-def _switches(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> Iterator[sympy.Expr]:
-    """Yield the expressions at whose zeros branches change, of the pieces that matter at x."""
-    if isinstance(expression, sympy.Piecewise):
-        for value, condition in expression.args:
-            yield from _switches(condition, symbol, x)
-            if _holds(condition, symbol, x, 0):
-                yield from _switches(value, symbol, x)
-                return
-        return
-    if isinstance(expression, _SIGNED):
-        yield expression.args[0]
-    elif isinstance(expression, (sympy.Max, sympy.Min)):
-        yield from (b - a for i, a in enumerate(expression.args) for b in expression.args[i + 1 :])
-    elif isinstance(expression, sympy.core.relational.Relational):
-        yield expression.lhs - expression.rhs
-    for argument in expression.args:
-        yield from _switches(argument, symbol, x)
-
-
 def _refuse_cut(function: sympy.Expr, arguments: list[sympy.Expr], symbol: sympy.Symbol, x: Fraction) -> None:
     """Refuse points at which a function jumps: atan2(y, x) at y = 0, x ≤ 0, and acot at 0."""
     if _sign_at(arguments[0], symbol, x) == 0 and (len(arguments) == 1 or _sign_at(arguments[1], symbol, x) <= 0):
@@ -111,29 +86,22 @@ def _holds(condition: Any, symbol: sympy.Symbol, x: Fraction, side: int) -> bool
 
 def _sign(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction, side: int) -> int:
     """Return the sign of a smooth expression at x (side 0) or next to x."""
-    for vanishing in range(_MAX_VANISHING if side else 1):
-        sign = _sign_at(smooth, symbol, x)
-        if sign:
-            return sign * side**vanishing if side else sign
-        smooth = smooth.diff(symbol)
-        if smooth == 0:
-            return 0
-    if side:
-        raise UncertainError(f"a branch's sign next to {shown(x)} is not settled after {_MAX_VANISHING} derivatives")
-    return 0
+    if not side or smooth == 0:
+        return _sign_at(smooth, symbol, x)
+    program = SideProgram(smooth, symbol)
+    for terms, bits in ((8, 128), (32, 512), (96, 2048)):
+        try:
+            return program.sign(x, side, bits, terms)
+        except (NotRealError, UnknownError):
+            continue
+    raise UncertainError(f"which branch holds next to {shown(x)} is not settled")
 
 
 def _sign_at(smooth: sympy.Expr, symbol: sympy.Symbol, x: Fraction) -> int:
-    if smooth.is_rational_function(symbol):
-        value = smooth.subs(symbol, sympy.Rational(x.numerator, x.denominator))
-        if value.is_Rational:
-            return int(sympy.sign(value))
     program, bits = BallProgram(smooth, symbol), 128
     while bits <= _MAX_BITS:
         ball = program(x, bits)
-        if not ball.contains_zero:
-            return 1 if ball.midpoint > 0 else -1
-        if ball.midpoint == ball.radius == 0:
-            return 0
+        if ball.is_zero or not ball.contains_zero:
+            return ball.sign
         bits *= 2
     raise UncertainError(f"which branch holds at {shown(x)} is not settled with {_MAX_BITS} bits")

@@ -6,40 +6,14 @@ hi is the truth rounded to float64, lo the rest rounded to float64. Close to hi 
 Where lo underflows (truths below 1e-291) the bound is absolute.
 """
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.rounding import round_to, unit_roundoff
+from diffbench.rounding import unit_roundoff
 
 Array = npt.NDArray[Any]
-
-
-def rounded_pair(midpoint: Fraction, radius: Fraction, vanished: Fraction = Fraction(0)) -> tuple[float, float] | None:
-    """Return hi and lo if every number of the ball has the same ones, else None.
-
-    Parameters
-    ----------
-    midpoint, radius : Fraction
-        The ball.
-    vanished : Fraction
-        A rest that lies inside ± this is taken for 0.
-    """
-    hi = _unique(midpoint, radius)
-    if hi is None or np.isinf(hi):
-        return None if hi is None else (hi, 0.0)
-    rest = midpoint - Fraction(hi)
-    if abs(rest) + radius <= vanished:
-        return hi, 0.0
-    lo = _unique(rest, radius)
-    return None if lo is None else (hi, lo)
-
-
-def _unique(midpoint: Fraction, radius: Fraction) -> float | None:
-    low = round_to(midpoint - radius, "float64")
-    return low if low == round_to(midpoint + radius, "float64") else None
 
 
 def signed_error(estimate: Array, hi: Array, lo: Array) -> Array:
@@ -58,8 +32,9 @@ def signed_error(estimate: Array, hi: Array, lo: Array) -> Array:
     """
     with np.errstate(all="ignore"):
         wide = estimate.astype(np.float64, copy=False)
-        error: Array = (wide - hi) - lo
-    return error
+        error: Array = np.asarray(wide - hi)
+        # In place: a second array of this size would cost more than the subtraction.
+        return np.subtract(error, lo, out=error) if np.shape(lo) != () or error.ndim else error - lo
 
 
 def relative_error(error: Array, hi: Array) -> Array:

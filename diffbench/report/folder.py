@@ -10,10 +10,13 @@ import pyarrow as pa
 from diffbench.analysis.summary import summary_columns
 from diffbench.errors import InputError
 from diffbench.report.html import page_figure, render_page
-from diffbench.report.plots import blocks_heat_map, error_curves, figure_bytes
-from diffbench.report.tables import FORMATS, Table, run_tables
+from diffbench.report.plots import digits_heat_map, error_curves, figure_bytes, typical_point
+from diffbench.report.table import FORMATS, Table
+from diffbench.report.tables import run_tables
+from diffbench.sweep.curves import Curves
+from diffbench.sweep.files import block_name, io_errors, parquet_bytes, write_file
 from diffbench.sweep.results import Block, Results
-from diffbench.sweep.store import block_file, io_errors, load, parquet_bytes, write_file
+from diffbench.sweep.stored import load
 
 MAX_FIGURES = 100
 """How many blocks get a figure each; the tables and the page's matrix hold all."""
@@ -54,12 +57,12 @@ def write_report(
     with io_errors(folder):
         for name in ("tables", "figures"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-    summary = pa.table(summary_columns(run.blocks))
+    summary = pa.table(summary_columns(run.curves))
     write_file(folder / "summary.parquet", parquet_bytes(summary))
     tables = run_tables(run)
     _write_tables(tables, folder / "tables")
     mapping = map if executor is None else executor.map
-    heat_maps = mapping(_draw_heat_map, _heat_map_blocks(run))
+    heat_maps = mapping(_draw_heat_map, _heat_map_curves(run))
     page = render_page(run, list(_draw(run, folder / "figures", mapping, progress)), tables)
     for name, data in heat_maps:
         write_file(folder / "figures" / name, data)
@@ -73,31 +76,43 @@ def _write_tables(tables: dict[str, Table], folder: Path) -> None:
             write_file(folder / f"{name}.{suffix}", render(table))
 
 
-def _heat_map_blocks(results: Results) -> list[tuple[Block, ...]]:
-    """Return the blocks of each heat map: those of one derivative and dtype."""
-    groups: dict[tuple[int, str], list[Block]] = {}
-    for block in results.blocks:
-        groups.setdefault((block.derivative, block.dtype), []).append(block)
-    return [tuple(blocks) for blocks in groups.values()]
+def _heat_map_curves(results: Results) -> list[list[Curves]]:
+    """Return the curves of each heat map: those of one derivative and dtype."""
+    groups: dict[tuple[int, str], list[Curves]] = {}
+    for part in results.curves:
+        groups.setdefault((part.derivative, part.dtype), []).append(part)
+    return list(groups.values())
 
 
-def _draw_heat_map(blocks: tuple[Block, ...]) -> tuple[str, bytes]:
-    return f"digits-d{blocks[0].derivative}-{blocks[0].dtype}.svg", figure_bytes(blocks_heat_map(blocks), "svg")
+def _draw_heat_map(curves: list[Curves]) -> tuple[str, bytes]:
+    return f"digits-d{curves[0].derivative}-{curves[0].dtype}.svg", figure_bytes(digits_heat_map(curves), "svg")
 
 
 def _draw(
     results: Results, folder: Path, mapping: Callable[..., Iterable[Any]], progress: Progress | None
 ) -> Iterator[dict[str, Any]]:
-    """Write the figure of every block and yield what the page shows of it."""
-    numbered = [(i, block) for i, block in enumerate(results.blocks) if block.grid_size > 1][:MAX_FIGURES]
-    for done, (name, vector, figure) in enumerate(mapping(_draw_block, numbered), 1):
+    """Write the figure of every function and yield what the page shows of it."""
+    drawable = list(_drawable(results))
+    for done, (name, vector, figure) in enumerate(mapping(_draw_block, drawable), 1):
         write_file(folder / name, vector)
         if progress is not None:
-            progress(done, len(numbered))
+            progress(done, len(drawable))
         yield figure
 
 
-def _draw_block(numbered: tuple[int, Block]) -> tuple[str, bytes, dict[str, Any]]:
-    number, block = numbered
-    name = Path(block_file(block.function, block.derivative, block.dtype)).with_suffix(".svg").name
-    return name, figure_bytes(error_curves(block), "svg"), page_figure(block, number)
+def _drawable(results: Results) -> Iterator[tuple[int, Block, int]]:
+    """Yield the number of each figure, the block that holds the function's typical point, and where it is in it."""
+    for number, key in enumerate(results.keys[:MAX_FIGURES] if results.blocks else ()):
+        places = results.parts(key)
+        curves = [results.curves[place] for place in places]
+        point = typical_point(curves)
+        part = next(i for i, each in enumerate(curves) if point < each.first + len(each.x))
+        block = results.blocks[places[part]]
+        if block.grid_size > 1:
+            yield number, block, point - block.first
+
+
+def _draw_block(numbered: tuple[int, Block, int]) -> tuple[str, bytes, dict[str, Any]]:
+    number, block, point = numbered
+    name = f"{block_name(*block.key)}.svg"
+    return name, figure_bytes(error_curves(block, point), "svg"), page_figure(block, point, number)

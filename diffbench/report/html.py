@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from diffbench.analysis.summary import summarize_curves
-from diffbench.report.plots import block_title, cell_colors, error_curves, png_bytes, point_title, typical_point
-from diffbench.report.tables import Table, run_tables, sentence
+from diffbench.report.plots import block_title, cell_colors, error_curves, png_bytes, point_title
+from diffbench.report.table import Table, sentence
+from diffbench.report.tables import run_tables
+from diffbench.sweep.curves import curves_of
 from diffbench.sweep.results import Block, Results
 
-_WIDTH, _HEIGHT = 720, 440
+_DPI = 100
 
 
 def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Mapping[str, Table] | None = None) -> str:
@@ -37,8 +38,10 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Map
         strip=_strip(results),
         ranking=made["ranking"],
         estimates=made.get("estimates"),
+        regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
         matrices=_matrices(results, made["digits"], {figure["anchor"] for figure in drawn}),
         figures=drawn,
+        has_anatomy=any(figure["has_parts"] for figure in drawn),
         status=made["status"],
         provenance=_provenance(results),
         spec=results.spec,
@@ -46,14 +49,16 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Map
     )
 
 
-def page_figure(block: Block, number: int) -> dict[str, Any]:
-    """Return the figure of a block for the page, with the numbers in its alternative text."""
-    point = typical_point(block)
+def page_figure(block: Block, point: int, number: int) -> dict[str, Any]:
+    """Return the figure of a point of a block for the page, with the numbers in its alternative text."""
+    figure = error_curves(block, point)
+    width, height = figure.get_size_inches()
     return {
         "anchor": anchor(number),
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "data": base64.b64encode(png_bytes(error_curves(block, point))).decode(),
+        "width": round(width * _DPI),
+        "height": round(height * _DPI),
+        "data": base64.b64encode(png_bytes(figure, _DPI)).decode(),
+        "has_parts": block.parts is not None,
         "alt": _alternative(block, point),
         "caption": f"{block_title(block)}; {point_title(block, point)}.",
     }
@@ -71,8 +76,8 @@ def _environment() -> Environment:
 
 
 def _headline(results: Results) -> str:
-    functions = {block.function for block in results.blocks}
-    schemes = {scheme for block in results.blocks for scheme in block.schemes}
+    functions = {part.function for part in results.curves}
+    schemes = {scheme for part in results.curves for scheme in part.schemes}
     return f"{_count(len(schemes), 'scheme')} on {_count(len(functions), 'function')}"
 
 
@@ -90,19 +95,18 @@ def _sentence(results: Results, ranking: Table) -> str:
 
 def _strip(results: Results) -> list[tuple[str, str]]:
     counts = results.counts
-    verdicts = [reference.verdict for block in results.blocks for reference in block.references]
-    digits = np.concatenate([summarize_curves(block).oracle_digits.ravel() for block in results.blocks])
+    digits = np.concatenate([part.oracle_digits.ravel() for part in results.curves])
     known = digits[~np.isnan(digits)]
     strip = [("cells planned", f"{sum(counts.values()):,}")]
     strip += [(label, f"{count:,}") for label, count in reversed(counts.items()) if count]
-    strip += [(f"references {verdict}", f"{verdicts.count(verdict):,}") for verdict in sorted(set(verdicts))]
+    strip += [(f"references {verdict}", f"{count:,}") for verdict, count in results.verdicts.items()]
     if known.size:
         strip += [("median digits", f"{np.median(known):.1f}"), ("worst digits", f"{known.min():.1f}")]
     return strip
 
 
 def _matrices(results: Results, digits: Table, anchors: set[str]) -> list[dict[str, Any]]:
-    numbers = {(b.function, b.derivative, b.dtype): anchor(i) for i, b in enumerate(results.blocks)}
+    numbers = {key: anchor(i) for i, key in enumerate(results.keys)}
     groups: dict[tuple[int, str], list[Any]] = {}
     for row in digits.rows:
         groups.setdefault((row["derivative"], row["dtype"]), []).append(row)
@@ -111,7 +115,7 @@ def _matrices(results: Results, digits: Table, anchors: set[str]) -> list[dict[s
         schemes = [
             scheme
             for scheme in dict.fromkeys(name for row in rows for name in list(row)[3:])
-            if any(scheme in b.schemes for b in results.blocks if (b.derivative, b.dtype) == (derivative, dtype))
+            if any(scheme in c.schemes for c in results.curves if (c.derivative, c.dtype) == (derivative, dtype))
         ]
         lines = []
         for row in rows:
@@ -130,7 +134,7 @@ def _matrix_cell(digits: float | None) -> dict[str, str] | None:
 
 
 def _alternative(block: Block, point: int) -> str:
-    curves = summarize_curves(block)
+    curves = curves_of(block)
     best = curves.oracle_digits[:, point]
     if np.all(np.isnan(best)):
         return f"Error against epsilon of {block.function}; the derivative is 0 or no cell is ok."
@@ -142,8 +146,9 @@ def _alternative(block: Block, point: int) -> str:
 
 def _provenance(results: Results) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in results.manifest.get("versions", {}).items())
-    machine = " ".join(str(part) for part in results.manifest.get("machine", {}).values())
-    return f"Made with {versions}, on {machine} cores." if versions else ""
+    machine = results.manifest.get("machine", {})
+    where = " ".join(str(machine.get(name)) for name in ("system", "architecture", "cores"))
+    return f"Made with {versions}, on {where} cores." if versions else ""
 
 
 def _count(number: int, noun: str) -> str:

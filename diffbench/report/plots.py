@@ -1,6 +1,7 @@
 """One figure a function; the only module that knows matplotlib, and only its object interface."""
 
 import io
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
@@ -15,10 +16,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 from PIL import Image
 
-from diffbench.analysis.summary import CurveSummary, summarize_curves, summary_columns
+from diffbench.analysis.recommend import Recommendation
+from diffbench.analysis.summary import along_points, summary_columns
 from diffbench.errors import EmptySelectionError, InputError
+from diffbench.reference.parts import PARTS
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import split_derivative
+from diffbench.sweep.curves import Curves, curves_of
 from diffbench.sweep.results import Block, Results, Status
 
 Array = npt.NDArray[Any]
@@ -36,6 +40,8 @@ STYLES: dict[str, tuple[str, str]] = {
 }
 """Colour and marker of the schemes that a crowded figure emphasises, by family."""
 
+PART_COLORS = dict(zip(PARTS, ("#0072B2", "#E69F00", "#D55E00", "#999999"), strict=True))
+
 BACKGROUND = "#BBBBBB"
 MAX_EMPHASISED = 8
 COLORMAP = "cividis"
@@ -47,7 +53,14 @@ _STYLE = Lock()
 """matplotlib's settings are global to the process; who changes them for a moment holds this."""
 
 
-def plot(results: Results, function: str | None = None, derivative: int = 1, dtype: str = "float64") -> Figure:
+def plot(
+    results: Results,
+    function: str | None = None,
+    derivative: int = 1,
+    dtype: str = "float64",
+    *,
+    scheme: str | None = None,
+) -> Figure:
     """Return a figure of a run.
 
     Parameters
@@ -58,14 +71,19 @@ def plot(results: Results, function: str | None = None, derivative: int = 1, dty
         Error against epsilon for this function with all schemes; by default the heat map of all functions.
     derivative, dtype : int, str
         Which block.
+    scheme : str, optional
+        The error of this scheme alone with its four parts, of a run with anatomy.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     if function is None:
+        if scheme is not None:
+            raise InputError(f"scheme: {scheme!r} needs a function")
         return heat_map(results, derivative, dtype)
-    return error_curves(results.block(function, derivative, dtype))
+    block = results.block(function, derivative, dtype)
+    return error_curves(block) if scheme is None else part_curves(block, scheme)
 
 
 def error_curves(block: Block, point: int | None = None) -> Figure:
@@ -80,11 +98,8 @@ def error_curves(block: Block, point: int | None = None) -> Figure:
     """
     if not block.grid_size:
         raise InputError("plot: the block has no epsilons")
-    p = typical_point(block) if point is None else point
-    figure = _figure(7.2, 4.4)
-    axes = figure.add_axes((0.1, 0.13, 0.66, 0.75))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    p = typical_point([curves_of(block)]) if point is None else point
+    figure, axes = _curve_figure()
     relative = bool(block.references[p].hi)
     ends = []
     emphasised = emphasised_schemes(block.schemes)
@@ -95,15 +110,151 @@ def error_curves(block: Block, point: int | None = None) -> Figure:
     _draw_roundoff(axes, block, relative=relative)
     _label_curve_axes(axes, block, p, relative=relative)
     _label_ends(axes, ends)
+    shown = _scheme_with_parts(block, p)
+    if shown is not None:
+        _draw_shares(figure, axes, block, shown, p)
     return figure
 
 
-def typical_point(block: Block) -> int:
+def part_curves(block: Block, scheme: str, point: int | None = None) -> Figure:
+    """Return the error of one scheme against epsilon at one point, and the magnitudes of its four parts.
+
+    Parameters
+    ----------
+    block : Block
+        The function's, of a run with anatomy.
+    scheme : str
+        Which scheme.
+    point : int, optional
+        Index of the point; by default :func:`typical_point`.
+    """
+    if scheme not in block.schemes:
+        raise InputError(f"scheme: {scheme!r} is not one of the run's: {', '.join(block.schemes)}")
+    if block.parts is None or not block.grid_size:
+        raise InputError("plot: the run has no anatomy, or no epsilons")
+    p = typical_point([curves_of(block)]) if point is None else point
+    s = block.schemes.index(scheme)
+    figure, axes = _curve_figure()
+    epsilon = block.epsilon[s, p, : block.grid_size]
+    ends = []
+    for name, values in {"error": block.error, **dict(zip(PARTS, block.parts, strict=True))}.items():
+        size = np.abs(values[s, p, : block.grid_size])
+        drawn = np.asarray(size > 0)
+        color, width = (PART_COLORS[name], 1.1) if name in PART_COLORS else ("#000000", 2.0)
+        axes.plot(epsilon[drawn], size[drawn], color=color, linewidth=width, marker=".", markersize=2.5)
+        if drawn.any():
+            ends.append((float(epsilon[drawn][0]), float(size[drawn][0]), name, color))
+    _label_curve_axes(axes, block, p, relative=False)
+    axes.set_ylabel(f"absolute error of {scheme}", fontsize=8)
+    _leave_out_what_is_negligible(axes, np.abs(block.error[s, p, : block.grid_size]))
+    _label_ends(axes, ends)
+    _draw_shares(figure, axes, block, s, p)
+    return figure
+
+
+def _leave_out_what_is_negligible(axes: Axes, error: Array) -> None:
+    """End the axis some decades below the least error, though the truncation may fall for fifty more."""
+    known = error[np.nonzero(error > 0)]
+    if known.size:
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], float(known.min()) * 1e-4))
+
+
+def _curve_figure() -> tuple[Figure, Axes]:
+    figure = _figure(7.2, 4.4)
+    axes = figure.add_axes((0.1, 0.13, 0.66, 0.75))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    return figure, axes
+
+
+def _scheme_with_parts(block: Block, p: int) -> int | None:
+    """Return the scheme whose parts are shown under the curves: central-2 where it is there, else the first."""
+    if block.parts is None:
+        return None
+    has_parts = np.isfinite(block.parts[0][:, p, : block.grid_size])
+    known = [s for s in range(len(block.schemes)) if has_parts[s].any()]
+    return next((s for s in known if _family(block.schemes[s]) == "central-2"), known[0] if known else None)
+
+
+def _draw_shares(figure: Figure, above: Axes, block: Block, s: int, p: int) -> None:
+    """Add a strip with the share of each part in the sum of their magnitudes, stacked, on the same epsilons."""
+    epsilon = block.epsilon[s, p, : block.grid_size]
+    usable = np.isfinite(epsilon) & (epsilon > 0)
+    sizes = np.abs(block.parts[:, s, p, : block.grid_size][:, usable]) if block.parts is not None else np.empty((4, 0))
+    if sizes.shape[1] < 2:
+        return
+    figure.set_size_inches(7.2, 5.5)
+    above.set_position((0.1, 0.33, 0.66, 0.58))
+    above.set_xlabel("")
+    axes = figure.add_axes((0.1, 0.1, 0.66, 0.17), sharex=above)
+    with np.errstate(all="ignore"):
+        tops = np.cumsum(sizes / sizes.sum(axis=0), axis=0)
+    edges = _edges(epsilon[usable])
+    for i, name in reversed(list(enumerate(PARTS))):
+        axes.stairs(tops[i][::-1], edges[::-1], fill=True, color=PART_COLORS[name], label=name)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
+    axes.set_ylabel("share", fontsize=8)
+    axes.set_xlabel("epsilon ε", fontsize=8)
+    axes.xaxis.set_major_formatter(_power_of_ten)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.tick_params(labelsize=7.5)
+    axes.legend(
+        title=f"parts of {_shorten(block.schemes[s], 24)}",
+        loc="upper left",
+        bbox_to_anchor=(1.03, 1.15),
+        frameon=False,
+        alignment="left",
+        fontsize=7.5,
+        title_fontsize=7.5,
+        handlelength=0.9,
+        labelspacing=0.25,
+    )
+
+
+def _edges(epsilon: Array) -> Array:
+    """Return the ends of a bar around each epsilon, halfway on a logarithmic axis."""
+    steps = np.log(epsilon)
+    between = (steps[1:] + steps[:-1]) / 2
+    return np.asarray(np.exp(np.concatenate([[2 * steps[0] - between[0]], between, [2 * steps[-1] - between[-1]]])))
+
+
+def recommendation_figure(advice: Recommendation) -> Figure:
+    """Return the predicted error of a recommended scheme against epsilon, with its parts and the epsilon marked."""
+    curve = advice.curve
+    scale = abs(curve.derivative) or 1.0
+    figure = _figure(7.2, 4.4)
+    axes = figure.add_axes((0.1, 0.13, 0.86, 0.75))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    error = np.where(curve.error > 0, curve.error, np.nan) / scale
+    axes.plot(curve.epsilon, error, label="predicted error", color=STYLES["central-4"][0], linewidth=1.6, zorder=3)
+    for line, label, color in ((curve.truncation, "truncation", "#D55E00"), (curve.rounding, "rounding", "#555555")):
+        shown = np.where(line > 0, line, np.nan) / scale
+        axes.plot(curve.epsilon, shown, label=f"{label}, theory", color=color, linestyle="--", linewidth=0.9)
+    if not np.isnan(error).all():
+        axes.set_ylim(np.nanmin(error) / 100, 10 * np.nanmax(error))
+    axes.axvline(advice.epsilon, color="#009E73", linewidth=1.0)
+    label = f"{advice.scheme}, ε = {advice.epsilon:.3g}"
+    axes.plot([advice.epsilon], [advice.error / scale], "o", color="#009E73", markersize=6, zorder=4, label=label)
+    axes.legend(fontsize=7.5, frameon=False)
+    _label_recommendation(axes, advice)
+    return figure
+
+
+def _label_recommendation(axes: Axes, advice: Recommendation) -> None:
+    axes.set_title(_shorten(advice.formula, 80), fontsize=9.5, loc="left", pad=18, parse_math=False)
+    title = f"{_ordinal(advice.derivative)} derivative at x = {advice.x:.6g}, {advice.dtype}"
+    axes.text(0, 1.015, title, transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
+    _label_axes(axes, "relative error" if advice.digits is not None else "absolute error (the derivative is 0)")
+
+
+def typical_point(parts: list[Curves]) -> int:
     """Return the point whose digits at the optimal epsilon, averaged over schemes, are the median of the points'."""
-    curves: CurveSummary = summarize_curves(block)
-    known = np.where(np.isnan(curves.oracle_digits), 0.0, curves.oracle_digits)
-    usable = ~np.all(np.isnan(curves.oracle_digits), axis=0)
-    candidates = np.flatnonzero(usable) if usable.any() else np.arange(len(block.x))
+    digits = along_points(parts, "oracle_digits")
+    known = np.where(np.isnan(digits), 0.0, digits)
+    usable = ~np.all(np.isnan(digits), axis=0)
+    candidates = np.flatnonzero(usable) if usable.any() else np.arange(digits.shape[1])
     order = candidates[np.argsort(known.mean(axis=0)[candidates], kind="stable")]
     return int(order[(order.size - 1) // 2])
 
@@ -118,17 +269,18 @@ def emphasised_schemes(schemes: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
 def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> Figure:
     """Return function × scheme, coloured by the digits at the optimal epsilon; hatched where there are none."""
-    blocks = tuple(block for block in results.blocks if (block.derivative, block.dtype) == (derivative, dtype))
-    if not blocks:
+    curves = [part for part in results.curves if (part.derivative, part.dtype) == (derivative, dtype)]
+    if not curves:
         raise EmptySelectionError(f"plot: no block of derivative {derivative}, {dtype}")
-    return blocks_heat_map(blocks)
+    return digits_heat_map(curves)
 
 
-def blocks_heat_map(blocks: tuple[Block, ...]) -> Figure:
-    """Return the heat map of blocks of one derivative and dtype."""
-    schemes = tuple(dict.fromkeys(scheme for block in blocks for scheme in block.schemes))
-    digits = _digits_matrix(blocks, schemes)
-    figure = _figure(2.4 + 0.36 * len(schemes), 1.9 + 0.2 * len(blocks))
+def digits_heat_map(curves: Sequence[Curves]) -> Figure:
+    """Return the heat map of the curves of one derivative and dtype."""
+    schemes = tuple(dict.fromkeys(scheme for part in curves for scheme in part.schemes))
+    functions = tuple(dict.fromkeys(part.function for part in curves))
+    digits = _digits_matrix(curves, functions, schemes)
+    figure = _figure(2.4 + 0.36 * len(schemes), 1.9 + 0.2 * len(functions))
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     image = axes.imshow(digits, aspect="auto", cmap=COLORMAP, vmin=0, vmax=FULL_DIGITS)
@@ -138,10 +290,10 @@ def blocks_heat_map(blocks: tuple[Block, ...]) -> Figure:
         range(len(schemes)), schemes, rotation=60, ha="right", rotation_mode="anchor", fontsize=7, parse_math=False
     )
     axes.set_yticks(
-        range(len(blocks)), [_shorten(block.function, 24) for block in blocks], fontsize=7, parse_math=False
+        range(len(functions)), [_shorten(function, 24) for function in functions], fontsize=7, parse_math=False
     )
     axes.set_title(
-        f"Correct digits at the optimal ε: {_ordinal(blocks[0].derivative)} derivative, {blocks[0].dtype}", fontsize=9
+        f"Correct digits at the optimal ε: {_ordinal(curves[0].derivative)} derivative, {curves[0].dtype}", fontsize=9
     )
     bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02)
     bar.set_label("digits, median over the points (more is better)", fontsize=7)
@@ -162,7 +314,7 @@ def png_bytes(figure: Figure, dpi: int = 100, colors: int = 64) -> bytes:
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib types only part of its backends
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]  # as above
     out = io.BytesIO()
     picture.quantize(colors, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "png")
     return out.getvalue()
@@ -244,8 +396,12 @@ def _draw_roundoff(axes: Axes, block: Block, *, relative: bool) -> None:
 def _label_curve_axes(axes: Axes, block: Block, p: int, *, relative: bool) -> None:
     axes.set_title(block_title(block), fontsize=9.5, loc="left", pad=18, parse_math=False)
     axes.text(0, 1.015, point_title(block, p), transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
+    _label_axes(axes, "relative error" if relative else "absolute error (the derivative is 0)")
+
+
+def _label_axes(axes: Axes, error: str) -> None:
     axes.set_xlabel("epsilon ε", fontsize=8)
-    axes.set_ylabel("relative error" if relative else "absolute error (the derivative is 0)", fontsize=8)
+    axes.set_ylabel(error, fontsize=8)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(_power_of_ten)
         axis.set_minor_locator(NullLocator())
@@ -257,9 +413,10 @@ def _label_curve_axes(axes: Axes, block: Block, p: int, *, relative: bool) -> No
 
 
 def block_title(block: Block) -> str:
-    """Return name and formula of a block's function, the formula only where it is the name."""
+    """Return name, formula and noise of a block's function, the formula only where it is the name."""
     name = f"{_shorten(block.function, 30)}: " if block.function != block.formula else ""
-    return f"{name}{_shorten(block.formula, 70)}"
+    noise = f", noise {block.noise}" if block.noise else ""
+    return f"{name}{_shorten(block.formula, 70)}{noise}"
 
 
 def point_title(block: Block, point: int) -> str:
@@ -305,14 +462,13 @@ def _spread(heights: list[float], gap: float = 0.052) -> list[float]:
     return spread
 
 
-def _digits_matrix(blocks: tuple[Block, ...], schemes: tuple[str, ...]) -> Array:
-    data = summary_columns(blocks)
+def _digits_matrix(curves: Sequence[Curves], functions: tuple[str, ...], schemes: tuple[str, ...]) -> Array:
+    data = summary_columns(curves)
     known = {
         (function, scheme): digits
         for function, scheme, digits in zip(data["function"], data["scheme"], data["optimal_digits"], strict=True)
     }
-    rows = [[known.get((block.function, scheme)) for scheme in schemes] for block in blocks]
-    return np.array(rows, dtype=float)
+    return np.array([[known.get((function, scheme)) for scheme in schemes] for function in functions], dtype=float)
 
 
 def _label_cell(axes: Axes, row: int, column: int, digits: float) -> None:

@@ -1,130 +1,21 @@
-"""One table, rendered for terminal, plain text, Markdown, CSV, LaTeX and JSON."""
+"""The tables of a run: what was measured, and what the analysis says of it."""
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffbench.analysis.predict import prediction_rows, published_rows
+from diffbench.analysis.regret import EVERY, REGRET_CRITERION, regret_rows
 from diffbench.analysis.summary import RANKING_CRITERION, ranking_rows, summary_columns
+from diffbench.errors import EmptySelectionError
+from diffbench.functions.suites import load_suite
+from diffbench.report.table import Column, Row, Table, one_decimal
 from diffbench.rounding import finite
-from diffbench.sweep import export
-from diffbench.sweep.results import STATUSES, Block, Results, Status
+from diffbench.sweep.results import NO_CELLS, STATUSES, Block, Results, Status
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Attributes
-    ----------
-    key : str
-        Name in the rows, and in JSON and CSV.
-    header : str
-        What people read.
-    kind : str
-        ``text``, ``count``, ``number`` (exact), ``digits`` (one decimal) or ``rounded`` (three significant digits); the
-        last two are rounded where people read, and exact where programs do.
-    optional : bool
-        Whether a narrow terminal may leave it out, and say so.
-    """
-
-    key: str
-    header: str
-    kind: str = "text"
-    optional: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under named columns, with a title and a caption that says what is shown."""
-
-    title: str
-    caption: str
-    columns: tuple[Column, ...]
-    rows: Sequence[Row]
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return the rows as plain objects with the columns' keys."""
-        return [{column.key: _plain(row[column.key]) for column in self.columns} for row in self.rows]
-
-    def cells(self, *, exact: bool = False) -> list[list[str]]:
-        """Return the texts of the cells, row by row."""
-        return [
-            [_text(row[c.key], "number" if exact and c.kind != "text" else c.kind) for c in self.columns]
-            for row in self.rows
-        ]
-
-
-def to_json(table: Table) -> str:
-    """Return the rows as a JSON list of objects; numbers in full."""
-    return json.dumps(table.records(), indent=1, allow_nan=False, ensure_ascii=False)
-
-
-def to_csv(table: Table) -> str:
-    """Return comma-separated values with the keys as header; numbers in full."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.key for column in table.columns])
-    writer.writerows(table.cells(exact=True))
-    return out.getvalue()
-
-
-def to_text(table: Table, *, exact: bool = True) -> str:
-    """Return aligned columns that are never cut off."""
-    body = [[column.header for column in table.columns], *table.cells(exact=exact)]
-    widths = [max(len(row[i]) for row in body) for i in range(len(table.columns))]
-    lines = [
-        "  ".join(
-            _pad(cell, width, column) for cell, width, column in zip(row, widths, table.columns, strict=True)
-        ).rstrip()
-        for row in body
-    ]
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([table.title, table.caption, "", lines[0], rule, *lines[1:]])
-
-
-def to_markdown(table: Table) -> str:
-    """Return a Markdown table with its title and caption."""
-    header = "| " + " | ".join(_escape_markdown(column.header) for column in table.columns) + " |"
-    rule = "|" + "|".join(" --- " if column.kind == "text" else " ---: " for column in table.columns) + "|"
-    rows = ["| " + " | ".join(map(_escape_markdown, row)) + " |" for row in table.cells()]
-    title = table.title if table.title.endswith("?") else f"{table.title}."
-    return "\n".join([f"**{title}** {_escape_markdown(sentence(table.caption))}", "", header, rule, *rows]) + "\n"
-
-
-def to_latex(table: Table) -> str:
-    """Return a booktabs table environment."""
-    spec = "".join("l" if column.kind == "text" else "r" for column in table.columns)
-    header = " & ".join(escape_latex(column.header) for column in table.columns)
-    rows = [" & ".join(map(escape_latex, row)) + r" \\" for row in table.cells()]
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{escape_latex(table.title)} {escape_latex(sentence(table.caption))}}}",
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
-        rf"{header} \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def sentence(text: str) -> str:
-    """Return a caption as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-FORMATS: Mapping[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
-"""How a table is written to files, by suffix."""
+if TYPE_CHECKING:
+    from diffbench.analysis.order import Observed
 
 
 def ranking_table(results: Results) -> Table:
@@ -144,12 +35,12 @@ def ranking_table(results: Results) -> Table:
         Column("ok", "ok cells", "count", optional=True),
         Column("not_ok", "other cells", "count", optional=True),
     )
-    return Table("Which scheme?", RANKING_CRITERION, columns, ranking_rows(results.blocks))
+    return Table("Which scheme?", RANKING_CRITERION, columns, ranking_rows(results.curves))
 
 
 def summary_table(results: Results) -> Table:
     """Return one row for each function × derivative × dtype × scheme."""
-    data = summary_columns(results.blocks)
+    data = summary_columns(results.curves)
     rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)]
     columns = (
         Column("function", "function"),
@@ -178,7 +69,7 @@ def summary_table(results: Results) -> Table:
 
 def digits_table(results: Results) -> Table:
     """Return the matrix of digits at the optimal epsilon: a row a function, a column a scheme."""
-    data = summary_columns(results.blocks)
+    data = summary_columns(results.curves)
     schemes = tuple(dict.fromkeys(data["scheme"]))
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     keys = zip(
@@ -217,6 +108,8 @@ def estimates_table(results: Results) -> Table:
         Column("digits", "digits", "digits"),
         Column("status", "status"),
     )
+    if not results.blocks:
+        raise EmptySelectionError(NO_CELLS)
     rows = [row for block in results.blocks for row in _estimate_rows(block)]
     return Table("Estimates", "every cell of the run, and the exact derivative at the same binary x", columns, rows)
 
@@ -230,15 +123,14 @@ def status_table(results: Results) -> Table:
         Column("functions", "functions", "count"),
         Column("example", "for example"),
     )
+    order = {status.label: int(status) for status in STATUSES}
     found: dict[tuple[int, str], tuple[list[int], set[str], str]] = {}
-    for block in results.blocks:
-        for status in STATUSES[:-1]:
-            for number in np.unique(block.reason[block.status == status]):
-                cells = np.argwhere((block.status == status) & (block.reason == number))
-                example = f"{block.function}, {block.schemes[cells[0][0]]}"
-                counts, functions, _ = found.setdefault((int(status), block.reasons[number]), ([], set(), example))
-                counts.append(len(cells))
-                functions.add(block.function)
+    for part in results.curves:
+        for loss in part.losses:
+            example = f"{part.function}, {loss.scheme}"
+            counts, functions, _ = found.setdefault((order[loss.status], loss.reason), ([], set(), example))
+            counts.append(loss.cells)
+            functions.add(part.function)
     rows = [
         {
             "status": Status(status).label,
@@ -264,10 +156,197 @@ def references_table(results: Results) -> Table:
         Column("radius", "radius"),
         Column("verdict", "verdict"),
         Column("method", "method"),
+        Column("second_opinion", "second opinion"),
         Column("reason", "reason"),
     )
-    rows = export.references_table(results).to_pylist()
+    rows = [row for table in results.reference_tables() for row in table.to_pylist()]
     return Table("References", "the exact derivative at the binary x, and what is known of it", columns, rows)
+
+
+def regret_table(results: Results) -> Table:
+    """Return the digits that each step rule loses, scheme by scheme, the best first."""
+    columns = (
+        Column("scheme", "scheme"),
+        Column("rule", "rule"),
+        Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
+        Column("curves", "curves", "count"),
+        Column("lost_median", "digits lost", "digits"),
+        Column("lost_90", "90 %", "digits"),
+        Column("lost_worst", "worst", "digits"),
+        Column("evaluations", "evaluations", "rounded"),
+        Column("failed", "failed", "count"),
+        Column("without_digits", "without digits", "count"),
+    )
+    rows = [row for row in regret_rows(results.curves) if row["class"] == EVERY and row["scheme"] != EVERY]
+    order = {name: i for i, name in enumerate(dict.fromkeys(row["scheme"] for row in rows))}
+    rows.sort(key=lambda row: (row["derivative"], row["dtype"], order[row["scheme"]], _most_lost(row)))
+    return Table("What does each step rule cost?", REGRET_CRITERION, columns, rows)
+
+
+def _most_lost(row: Row) -> tuple[float, float]:
+    """Return what sorts rows by the digits lost, those without any last."""
+    return (np.inf, np.inf) if row["lost_median"] is None else (row["lost_median"], row["lost_worst"])
+
+
+def regret_classes_table(results: Results) -> Table:
+    """Return the digits that each step rule loses on each class of functions, the first tag of each being its class."""
+    classes = (EVERY, *dict.fromkeys(part.tags[0] for part in results.curves if part.tags))
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in regret_rows(results.curves):
+        if row["scheme"] == EVERY and row["class"] in classes:
+            about = ("rule", "derivative", "dtype", "evaluations", "failed")
+            start = {key: row[key] for key in about} | dict.fromkeys(classes)
+            rows.setdefault((row["derivative"], row["dtype"], row["rule"]), start)[row["class"]] = _lost(row)
+    columns = (
+        Column("rule", "rule"),
+        Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
+        Column("evaluations", "evaluations", "rounded"),
+        Column("failed", "failed", "count"),
+        *(Column(name, name) for name in classes),
+    )
+    ordered = [row for _, row in sorted(rows.items(), key=lambda item: item[0][:2])]
+    caption = (
+        "digits lost, median / worst, over all schemes that the rule serves, by class of function; the rule's own "
+        "evaluations, median, and how often it failed by its own account"
+    )
+    return Table("Step rules by class of function", caption, columns, ordered)
+
+
+def _lost(row: Row) -> str | None:
+    if row["lost_median"] is None:
+        return None
+    return f"{one_decimal(row['lost_median'])} / {one_decimal(row['lost_worst'])}"
+
+
+def noise_table(results: Results) -> Table:
+    """Return the curves of functions with stated noise: what is stated, estimated, predicted and measured."""
+    from diffbench.analysis.noise import noise_rows
+
+    columns = (
+        Column("function", "function"),
+        Column("noise", "noise"),
+        Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
+        Column("scheme", "scheme"),
+        Column("x", "x", "number"),
+        Column("stated_level", "stated σ", "rounded"),
+        Column("estimated_level", "estimated σ", "rounded"),
+        Column("predicted_epsilon", "predicted ε", "rounded"),
+        Column("measured_epsilon", "measured ε", "rounded"),
+        Column("predicted_digits", "digits at predicted ε", "digits"),
+        Column("measured_digits", "digits at measured ε", "digits"),
+    )
+    caption = (
+        "σ: standard deviation of the noise of f(x), estimated from a table of differences (Moré and Wild 2011); "
+        "predicted ε: the least mean squared error under the estimated noise"
+    )
+    return Table("Noise", caption, columns, noise_rows(results))
+
+
+def orders_table(observed: Sequence["Observed"]) -> Table:
+    """Return one row for each scheme: how many cases have each verdict, and the worst deviation of the verified."""
+    from diffbench.analysis.order import NEXT_TERM, VERDICTS
+
+    keys = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
+    columns = (
+        Column("scheme", "scheme"),
+        Column("derivative", "derivative", "count"),
+        Column("order", "order", "count"),
+        Column("cases", "cases", "count"),
+        *(Column(key, verdict, "count") for verdict, key in keys.items()),
+        Column("deviation", "worst deviation of verified", "rounded"),
+    )
+    groups: dict[tuple[str, int, int | None], list[Observed]] = {}
+    for each in observed:
+        groups.setdefault((each.scheme, each.derivative, each.proved), []).append(each)
+    rows: list[Row] = [
+        {"scheme": group[0], "derivative": group[1], "order": group[2]}
+        | {"cases": len(cases)}
+        | {key: sum(each.verdict == verdict for each in cases) for verdict, key in keys.items()}
+        | {"deviation": max((each.deviation or 0.0 for each in cases if each.verdict == "verified"), default=None)}
+        for group, cases in groups.items()
+    ]
+    caption = (
+        "a case is a point of a function; the slope of the truncation in log ε, in balls, over epsilons at which its "
+        f"further terms are below {NEXT_TERM:g} of the leading one"
+    )
+    return Table("Is the order what it is proved to be?", caption, columns, rows)
+
+
+def order_cases_table(observed: Sequence["Observed"]) -> Table:
+    """Return one row for each scheme and point, with the interval of the observed order, verdict and reason."""
+    columns = (
+        Column("function", "function"),
+        Column("point", "x"),
+        Column("scheme", "scheme"),
+        Column("derivative", "derivative", "count"),
+        Column("proved", "order", "count"),
+        Column("observed", "observed", "number"),
+        Column("low", "low", "number", optional=True),
+        Column("high", "high", "number", optional=True),
+        Column("largest_epsilon", "largest ε", "rounded", optional=True),
+        Column("verdict", "verdict"),
+        Column("reason", "reason", optional=True),
+    )
+    rows = [
+        {column.key: getattr(each, column.key, None) for column in columns}
+        | {"largest_epsilon": max(each.window, default=None)}
+        for each in observed
+    ]
+    return Table("Observed orders", "low and high hold the slopes of all steps of the window", columns, rows)
+
+
+def model_table(results: Results) -> Table:
+    """Return the error model beside what was measured, a row a curve."""
+    columns = (
+        Column("function", "function"),
+        Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
+        Column("scheme", "scheme"),
+        Column("x", "x", "number"),
+        Column("predicted_epsilon", "predicted ε", "rounded"),
+        Column("predicted_digits", "predicted digits", "digits"),
+        Column("digits_there", "digits at predicted ε", "digits"),
+        Column("ratio", "measured / predicted error", "rounded"),
+        Column("optimal_epsilon", "optimal ε", "rounded"),
+        Column("optimal_digits", "digits at optimal ε", "digits"),
+        Column("in_flat_region", "in the flat region"),
+        Column("note", "note", optional=True),
+    )
+    caption = (
+        "predicted by the error model, which looks at no error, beside the running median of the measured errors; "
+        "in the flat region: whether the error at the predicted ε is at most 10 times the least"
+    )
+    return Table("What does the model say?", caption, columns, list(prediction_rows(results)))
+
+
+def published_table() -> Table:
+    """Return the steps and errors printed in the literature beside ours."""
+    columns = (
+        Column("function", "function"),
+        Column("derivative", "derivative", "count"),
+        Column("scheme", "scheme"),
+        Column("x", "x", "number"),
+        Column("printed_epsilon", "printed ε", "rounded"),
+        Column("printed_error", "its error", "rounded"),
+        Column("predicted_epsilon", "predicted ε", "rounded"),
+        Column("error_there", "error at predicted ε", "rounded"),
+        Column("optimal_epsilon", "optimal ε", "rounded"),
+        Column("optimal_error", "error at optimal ε", "rounded"),
+    )
+    caption = (
+        "of the estimates and errors that are printed for a problem and scheme the least error; relative errors, ours "
+        "those of the running median in float64"
+    )
+    return Table("Printed optima", caption, columns, list(published_rows()))
+
+
+def holds_published(results: Results) -> bool:
+    """Return whether a run has all functions of the suite ``published``."""
+    names = {function for function, *_ in results.keys}
+    return {function.name for function in load_suite("published").functions} <= names
 
 
 def run_tables(results: Results) -> dict[str, Table]:
@@ -278,12 +357,18 @@ def run_tables(results: Results) -> dict[str, Table]:
         "digits": digits_table(results),
         "status": status_table(results),
     }
+    if any(len(part.rules) > 1 for part in results.curves):
+        tables |= {"regret": regret_table(results), "regret-classes": regret_classes_table(results)}
+    if results.blocks and any(part.noise for part in results.curves):
+        tables["noise"] = noise_table(results)
+    if holds_published(results):
+        tables["published"] = published_table()
     return tables | ({"estimates": estimates_table(results)} if is_small(results) else {})
 
 
 def is_small(results: Results) -> bool:
     """Return whether a run has so few cells that every one of them can be read."""
-    return sum(results.counts.values()) <= 200
+    return bool(results.blocks) and sum(results.counts.values()) <= 200
 
 
 def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:
@@ -304,45 +389,3 @@ def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:
             "digits": finite(digits[place]),
             "status": Status(int(block.status[place])).label,
         }
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _text(value: Any, kind: str) -> str:
-    if value is None:
-        return ""
-    if kind == "digits":
-        return f"{value:.1f}"
-    if kind == "rounded":
-        return f"{value:.3g}"
-    return str(_plain(value))
-
-
-def _pad(cell: str, width: int, column: Column) -> str:
-    return cell.ljust(width) if column.kind == "text" else cell.rjust(width)
-
-
-def _escape_markdown(text: str) -> str:
-    for character in "\\`*_|<>[]":
-        text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{character: "\\" + character for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "ε": r"$\varepsilon$",
-    "×": r"$\times$",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-}
-
-
-def escape_latex(text: str) -> str:
-    """Return a text that LaTeX prints as it is."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))

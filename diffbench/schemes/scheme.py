@@ -15,12 +15,12 @@ followed by ``-dM`` for the derivative M where it is not the first.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +36,41 @@ MAX_LEVELS = 6
 MAX_DERIVATIVE = 20
 
 
-class Offset(NamedTuple):
-    """A node relative to x, in units of ε: x + (real + i·imaginary) ε."""
+class Offset:
+    """A node relative to x, in units of ε: x + (real + i·imaginary) ε.
+
+    Equal ones are one object, so that looking one up costs no arithmetic on fractions.
+    """
+
+    __slots__ = ("imaginary", "real")
 
     real: Fraction
-    imaginary: Fraction = Fraction(0)
+    imaginary: Fraction
+
+    _known: ClassVar[dict[tuple[Fraction, Fraction], "Offset"]] = {}
+
+    def __new__(cls, real: Fraction, imaginary: Fraction = Fraction(0)) -> "Offset":
+        """Return the one offset of these parts."""
+        fresh = super().__new__(cls)
+        fresh.real, fresh.imaginary = real, imaginary
+        return cls._known.setdefault((real, imaginary), fresh)
+
+    def __lt__(self, other: "Offset") -> bool:
+        return (self.real, self.imaginary) < (other.real, other.imaginary)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Offset, (self.real, self.imaginary)
+
+    def __repr__(self) -> str:
+        return f"Offset({self.real}, {self.imaginary})"
+
+
+class Share(NamedTuple):
+    """What a node adds to an estimate: weight × the real, or the imaginary, part of f there, over ε^m."""
+
+    offset: Offset
+    is_imaginary: bool
+    weight: Fraction
 
 
 CENTRE = Offset(Fraction(0))
@@ -79,16 +109,32 @@ class DifferenceScheme(ABC):
     def numbers(self) -> tuple[int, ...]:
         """Whole numbers that the combination multiplies or divides by."""
 
+    @property
+    def equivalent_stencil(self) -> Stencil | None:
+        """The stencil that the scheme is in exact arithmetic, None off the real line."""
+        return None
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The estimate as a sum over the nodes in exact weights, by default those of the equivalent stencil."""
+        stencil = self.equivalent_stencil
+        pairs = () if stencil is None else zip(stencil.offsets, stencil.weights, strict=True)
+        return tuple(Share(Offset(k), False, weight) for k, weight in pairs)
+
     @abstractmethod
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Return the estimates from f at the offsets; all arrays of one dtype, shapes that broadcast."""
 
-    @property
+    def moment(self, j: int) -> Fraction:
+        """Return Σ w_k Re k^j, or Im k^j: what f^(j)(x) ε^(j−m) / j! is multiplied by in the estimate."""
+        return sum((share.weight * _power_part(share, j) for share in self.shares), Fraction(0))
+
+    @cached_property
     def evaluations(self) -> int:
         """How many values of f one estimate takes."""
         return len(self.offsets)
 
-    @property
+    @cached_property
     def needs_complex(self) -> bool:
         """Whether f is evaluated off the real line."""
         return any(offset.imaginary for offset in self.offsets)
@@ -100,8 +146,25 @@ class DifferenceScheme(ABC):
 
     def unsupported_reason(self, dtype: str) -> str:
         """Return why the scheme cannot run in a dtype, or nothing."""
-        large = max(map(abs, self.numbers), default=0)
-        return f"weight {large} is out of range of {dtype}" if np.isinf(round_to(Fraction(large), dtype)) else ""
+        return _out_of_range(self._largest_number, dtype)
+
+    @cached_property
+    def _largest_number(self) -> int:
+        return max(map(abs, self.numbers), default=0)
+
+
+def _power_part(share: Share, j: int) -> Fraction:
+    """Return the real or imaginary part of the j-th power of an offset."""
+    real, imaginary = Fraction(1), Fraction(0)
+    k = share.offset
+    for _ in range(j):
+        real, imaginary = real * k.real - imaginary * k.imaginary, real * k.imaginary + imaginary * k.real
+    return imaginary if share.is_imaginary else real
+
+
+@cache
+def _out_of_range(weight: int, dtype: str) -> str:
+    return f"weight {weight} is out of range of {dtype}" if np.isinf(round_to(Fraction(weight), dtype)) else ""
 
 
 @final
@@ -111,24 +174,29 @@ class StencilScheme(DifferenceScheme):
 
     stencil: Stencil
 
-    @property
+    @cached_property
     def offsets(self) -> tuple[Offset, ...]:
         """One real node for each weight."""
         return tuple(Offset(k) for k in self.stencil.offsets)
 
-    @property
+    @cached_property
     def order(self) -> int:
         """The stencil's order."""
         return int(self.stencil.order)
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[int, ...]:
         """Numerators of the weights over their common denominator, and the denominator."""
         return _numbers(self.stencil)
 
+    @property
+    def equivalent_stencil(self) -> Stencil:
+        """The stencil itself."""
+        return self.stencil
+
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Sum the weighted values and divide by ε, m times."""
-        return _combine_stencil(self.stencil, values, epsilon, Fraction(1))
+        return _combine_stencil(self.stencil, [values[k] for k in self.offsets], epsilon)
 
 
 @final
@@ -152,27 +220,37 @@ class RichardsonScheme(DifferenceScheme):
             stencils.append(richardson(stencils[-1], self.ratio))
         return tuple(stencils)
 
-    @property
+    @cached_property
+    def _steps(self) -> tuple[tuple[int, tuple[Offset, ...]], ...]:
+        """The factor of ε in each row of the table, and the base's nodes at that step."""
+        scales = [self.ratio**level for level in range(self.levels)]
+        return tuple((scale, tuple(Offset(scale * k) for k in self.base.offsets)) for scale in scales)
+
+    @cached_property
     def offsets(self) -> tuple[Offset, ...]:
         """The base's nodes at every step."""
-        scales = [self.ratio**level for level in range(self.levels)]
-        return tuple(Offset(k) for k in sorted({scale * k for scale in scales for k in self.base.offsets}))
+        return tuple(sorted({k for _, nodes in self._steps for k in nodes}))
 
-    @property
+    @cached_property
     def order(self) -> int:
         """Order of the last entry of the table."""
-        return int(self.tableau[-1].order)
+        return int(self.equivalent_stencil.order)
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[int, ...]:
         """Those of the base, and r^p of every level."""
         return (*_numbers(self.base), *(self.ratio ** int(stencil.order) for stencil in self.tableau[:-1]))
 
+    @property
+    def equivalent_stencil(self) -> Stencil:
+        """The last entry of the table."""
+        return self.tableau[-1]
+
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Fill the table column by column."""
         column = [
-            _combine_stencil(self.base, values, _number(scale, epsilon) * epsilon, Fraction(scale))
-            for scale in (self.ratio**level for level in range(self.levels))
+            _combine_stencil(self.base, [values[k] for k in nodes], _number(scale, epsilon) * epsilon)
+            for scale, nodes in self._steps
         ]
         for stencil in self.tableau[:-1]:
             gain = self.ratio ** int(stencil.order)
@@ -215,6 +293,13 @@ class ComplexStepScheme(DifferenceScheme):
         """Only the second derivative subtracts."""
         return self.derivative == 2
 
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The imaginary part above x, or the real parts at x and above it."""
+        if self.derivative == 1:
+            return (Share(UPWARDS, True, Fraction(1)),)
+        return (Share(CENTRE, False, Fraction(2)), Share(UPWARDS, False, Fraction(-2)))
+
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Take the imaginary part, or twice the difference of real parts."""
         above = values[UPWARDS]
@@ -251,6 +336,11 @@ class DiagonalStepScheme(DifferenceScheme):
     def numbers(self) -> tuple[int, ...]:
         """None."""
         return ()
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Both imaginary parts."""
+        return tuple(Share(offset, True, Fraction(1)) for offset in DIAGONAL)
 
     def combine(self, values: Values, epsilon: Array) -> Array:
         """Add the imaginary parts, in which f′ cancels."""
@@ -424,12 +514,18 @@ def _numbers(stencil: Stencil) -> tuple[int, ...]:
     return (*(int(weight * denominator) for weight in stencil.weights), denominator)
 
 
-def _combine_stencil(stencil: Stencil, values: Values, epsilon: Array, scale: Fraction) -> Array:
-    at_offset = {k: values[Offset(scale * k)] for k in stencil.offsets}
-    estimate: Array = combine(stencil, at_offset, epsilon, lambda n: _number(n, epsilon))
+def _combine_stencil(stencil: Stencil, values: Sequence[Array], epsilon: Array) -> Array:
+    estimate: Array = combine(stencil, values, epsilon, lambda n: _number(n, epsilon))
     return estimate
 
 
 def _number(n: int, like: Array) -> Array:
+    return _rounded_number(n, like.dtype)
+
+
+@cache
+def _rounded_number(n: int, dtype: np.dtype[Any]) -> Array:
     """Round a whole number once into the dtype, as an array: numpy's scalars take other code paths."""
-    return np.array([round_to(Fraction(n), like.dtype.name)], dtype=like.dtype)
+    rounded = np.array([round_to(Fraction(n), dtype.name)], dtype=dtype)
+    rounded.flags.writeable = False
+    return rounded

@@ -9,17 +9,26 @@ not 0 stands at m + p and is the error constant C.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import count
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from diffbench.errors import InputError
 from diffbench.rounding import exact_number
 
 MAX_NODES = 200
+
+
+class Term(NamedTuple):
+    """A whole number times the value at a node, or times the sum or difference of a pair of nodes."""
+
+    number: int
+    node: int
+    opposite: int | None
+    is_sum: bool
 
 
 @dataclass(frozen=True, init=False)
@@ -148,6 +157,20 @@ class Stencil:
         """Σ |w_k|: how errors of f, divided by ε^m, are amplified at the worst."""
         return sum((abs(weight) for weight in self.weights), Fraction(0))
 
+    @cached_property
+    def terms(self) -> tuple[tuple["Term", ...], int]:
+        """The sum over the nodes in textbook order, and the common denominator that it is divided by."""
+        denominator = math.lcm(*(weight.denominator for weight in self.weights))
+        numerators = {k: int(weight * denominator) for k, weight in zip(self.offsets, self.weights, strict=True)}
+        places = {k: place for place, k in enumerate(self.offsets)}
+        terms = []
+        for k in sorted(numerators, key=lambda k: (-abs(k), -k)):
+            n, mirrored = numerators[k], numerators.get(-k) if k else None
+            paired = mirrored is not None and abs(mirrored) == abs(n)
+            if k > 0 or not paired:
+                terms.append(Term(n, places[k], places[-k] if paired else None, mirrored == n))
+        return tuple(terms), denominator
+
     def __call__(self, f: Callable[[Any], Any], x: Any, epsilon: Any) -> Any:
         """Return D(ε) in the arithmetic of x and ε: floats, fractions, mpmath numbers or arrays.
 
@@ -156,7 +179,7 @@ class Stencil:
         >>> Stencil.central(order=2)(lambda x: x**2, Fraction(3), Fraction(1, 10))
         Fraction(6, 1)
         """
-        values = {k: f(x if k == 0 else x + _simplest(k) * epsilon) for k in self.offsets}
+        values = [f(x if k == 0 else x + _simplest(k) * epsilon) for k in self.offsets]
         return combine(self, values, epsilon)
 
     def __repr__(self) -> str:
@@ -192,9 +215,7 @@ def richardson(stencil: Stencil, ratio: object = 2) -> Stencil:
     return Stencil(weights.keys(), weights.values())
 
 
-def combine(
-    stencil: Stencil, values: dict[Fraction, Any], epsilon: Any, number: Callable[[int], Any] = lambda n: n
-) -> Any:
+def combine(stencil: Stencil, values: Sequence[Any], epsilon: Any, number: Callable[[int], Any] = lambda n: n) -> Any:
     """Combine the values of f at the nodes as textbooks do.
 
     With w_k = n_k/d the pairs are summed from the outermost to the centre, f₊ − f₋ or f₊ + f₋ where the n_k are
@@ -204,25 +225,19 @@ def combine(
     ----------
     stencil : Stencil
         Offsets and weights.
-    values : dict
-        f(x + kε) by offset k, in any arithmetic.
+    values : sequence
+        f(x + kε) in the order of the offsets, in any arithmetic.
     epsilon : array or number
         The step, in the same arithmetic.
     number : callable
         Rounds a whole number into the arithmetic; by default it stays exact.
     """
-    denominator = math.lcm(*(weight.denominator for weight in stencil.weights))
-    numerators = {k: int(weight * denominator) for k, weight in zip(stencil.offsets, stencil.weights, strict=True)}
+    terms, denominator = stencil.terms
     total = None
-    for k in sorted(numerators, key=lambda k: (-abs(k), -k)):
-        n, opposite = numerators[k], numerators.get(-k)
-        if k < 0 and opposite is not None and abs(opposite) == abs(n):
-            continue
-        term = (
-            values[k]
-            if k <= 0 or opposite is None or abs(opposite) != abs(n)
-            else (values[k] + values[-k] if opposite == n else values[k] - values[-k])
-        )
+    for n, place, opposite, is_sum in terms:
+        term = values[place]
+        if opposite is not None:
+            term = term + values[opposite] if is_sum else term - values[opposite]
         total = _add_multiple(total, n, term, number)
     if denominator != 1:
         total = total / number(denominator)

@@ -1,23 +1,27 @@
-"""Rules that choose epsilon from the point, the dtype and the scheme."""
+"""Rules that choose epsilon: from the point and the dtype alone, or from values of f as well."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import InputError
-from diffbench.rounding import real_power, round_to
+from diffbench.rounding import exact_number, real_power, round_to
+from diffbench.schemes import searches
 from diffbench.schemes.scheme import DifferenceScheme
+from diffbench.schemes.searches import Choice, Search, Values
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class StepRule:
-    """A named way of choosing epsilon.
+    """A named way of choosing epsilon without a look at f.
 
     Attributes
     ----------
@@ -31,7 +35,59 @@ class StepRule:
 
     name: str
     description: str
-    choose: Callable[[DifferenceScheme, Array], Array]
+    choose: Callable[[DifferenceScheme, Array], Array] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class AdaptiveRule:
+    """A named way of choosing epsilon that looks at values of f.
+
+    Attributes
+    ----------
+    name : str
+        As in the column ``rule``.
+    description : str
+        The rule and its source in one line.
+    search : callable
+        The search at one point: :mod:`diffbench.schemes.searches`.
+    refuse : callable
+        Takes a scheme; returns why the rule cannot serve it, or nothing.
+    """
+
+    name: str
+    description: str
+    search: Callable[[DifferenceScheme, float, float], Search] = field(compare=False)
+    refuse: Callable[[DifferenceScheme], str] = field(compare=False)
+
+    def choose(self, scheme: DifferenceScheme, x: Array, f: Values) -> Choice:
+        """Return what the rule chooses for a scheme at P points.
+
+        Parameters
+        ----------
+        scheme : DifferenceScheme
+            For which an epsilon is wanted.
+        x : array
+            P points of the working dtype.
+        f : callable
+            Takes an array of nodes of the dtype, returns f at them, NaN outside its domain.
+
+        Examples
+        --------
+        >>> from diffbench.schemes.scheme import parse_scheme
+        >>> rule = find_rule("shi-xie-xuan-nocedal")
+        >>> float(rule.choose(parse_scheme("forward-1"), np.ones(1), np.exp).epsilon[0].round(10))
+        2.35e-08
+        """
+        refused = self.refuse(scheme)
+        if refused:
+            return Choice(np.full_like(x, np.nan), np.zeros(x.size, dtype=np.int32), (refused,) * x.size)
+        return searches.search_points(self.search, f, x, scheme)
+
+
+Rule = StepRule | AdaptiveRule
+
+
+# without a look at f --------------------------------------------------------------------------------------------------
 
 
 def usual_epsilon(scheme: DifferenceScheme, x: Array) -> Array:
@@ -40,23 +96,136 @@ def usual_epsilon(scheme: DifferenceScheme, x: Array) -> Array:
     It balances a truncation error of order ε^p with a rounding error u/ε^m where f and its derivatives are all
     of size 1. A scheme that does not cancel has nothing to balance and gets u · max(1, |x|).
     """
-    precision = np.finfo(x.dtype).nmant + 1
-    exponent = Fraction(-precision, scheme.derivative + scheme.order) if scheme.cancels else Fraction(-precision)
-    factor = np.array([round_to(real_power(2, exponent), x.dtype.name)], dtype=x.dtype)
+    return power_epsilon(scheme, x, degree=0, scale="max1", is_representable=scheme.cancels)
+
+
+def power_epsilon(
+    scheme: DifferenceScheme, x: Array, *, degree: int, scale: str = "", is_representable: bool = False
+) -> Array:
+    """Return u^(1/degree) times a scale.
+
+    Parameters
+    ----------
+    scheme : DifferenceScheme
+        For which an epsilon is wanted.
+    x : array
+        P points of the working dtype.
+    degree : int
+        0 stands for m + p, or for 1 where the scheme does not cancel.
+    scale : str
+        Nothing for 1, ``relative`` for |x|, ``max1`` for max(1, |x|).
+    is_representable : bool
+        Whether ε is replaced by (x + ε) − x.
+    """
+    factor = _power_of_u(degree or (scheme.derivative + scheme.order if scheme.cancels else 1), x.dtype.name)
+    one = np.ones(1, dtype=x.dtype)
     with np.errstate(all="ignore"):
-        epsilon = factor * np.maximum(np.abs(x), np.ones(1, dtype=x.dtype))
-        return (x + epsilon) - x if scheme.cancels else epsilon
+        size = np.abs(x) if scale == "relative" else np.maximum(np.abs(x), one) if scale else np.ones_like(x)
+        epsilon = factor * size
+        return (x + epsilon) - x if is_representable else epsilon
+
+
+@cache
+def _power_of_u(degree: int, dtype: str) -> Array:
+    """Return u^(1/degree), rounded once."""
+    precision = np.finfo(dtype).nmant + 1
+    return np.array([round_to(real_power(2, Fraction(-precision, degree)), dtype)], dtype=dtype)
+
+
+def fixed_epsilon(_: DifferenceScheme, x: Array, *, value: Fraction) -> Array:
+    """Return one epsilon for all points, rounded once."""
+    return np.full_like(x, round_to(value, x.dtype.name))
 
 
 USUAL = StepRule("usual", "u^(1/(m+p)) max(1, |x|), representable; u max(1, |x|) for complex step", usual_epsilon)
 
-RULES = (USUAL,)
-"""The catalogue."""
+_SCALES = {
+    "": ("", "", False),
+    "-relative": (" |x|", "relative", False),
+    "-max1": (" max(1, |x|)", "max1", False),
+    "-max1-representable": (" max(1, |x|), representable", "max1", True),
+}
+"""What a power of u is multiplied by, by the end of the rule's name."""
 
 
-def find_rule(name: str) -> StepRule:
-    """Return a rule of the catalogue by name."""
+def _powers(name: str, text: str, degree: int, suffixes: Iterable[str] = _SCALES) -> Iterator[StepRule]:
+    for suffix in suffixes:
+        words, scale, is_representable = _SCALES[suffix]
+        choose = partial(power_epsilon, degree=degree, scale=scale, is_representable=is_representable)
+        yield StepRule(name + suffix, text + words, choose)
+
+
+_FIXED = re.compile(r"fixed\(([^()]+)\)", re.ASCII)
+
+
+@cache
+def _fixed(text: str) -> StepRule:
+    value = exact_number(text, "rule: epsilon")
+    if value <= 0:
+        raise InputError(f"rule: epsilon {text[:60]!r} is not above 0")
+    return StepRule(f"fixed({text})", f"{text} at every point", partial(fixed_epsilon, value=value))
+
+
+# the catalogue --------------------------------------------------------------------------------------------------------
+
+STATIC_RULES = (
+    USUAL,
+    _fixed("1e-6"),
+    *_powers("power-u", "u^(1/(m+p))", 0, ("", "-max1")),
+    *_powers("sqrt-u", "u^(1/2)", 2),
+    *_powers("cbrt-u", "u^(1/3)", 3),
+)
+
+ADAPTIVE_RULES = (
+    AdaptiveRule(
+        "curtis-reid",
+        "truncation over rounding near 100, for forward-1 and central-2 (Curtis, Reid 1974)",
+        searches.curtis_reid,
+        searches.refuse_but_simple,
+    ),
+    AdaptiveRule(
+        "gill-murray-saunders-wright",
+        "second derivative with a sound condition error, for forward-1 (Gill, Murray, Saunders, Wright 1983)",
+        searches.gill_murray_saunders_wright,
+        searches.refuse_but_forward,
+    ),
+    AdaptiveRule(
+        "dumontet-vignes",
+        "third derivative within rounding bounds, for central-2 (Dumontet, Vignes 1977)",
+        searches.dumontet_vignes,
+        searches.refuse_but_central,
+    ),
+    AdaptiveRule(
+        "stepleman-winarsky",
+        "until the changes of the quotient rise, for central-2 (Stepleman, Winarsky 1979)",
+        searches.stepleman_winarsky,
+        searches.refuse_but_central,
+    ),
+    AdaptiveRule(
+        "shi-xie-xuan-nocedal",
+        "quotients at two steps differ by 1.5 to 6 times the noise, for real stencils (Shi, Xie, Xuan, Nocedal 2022)",
+        searches.shi_xie_xuan_nocedal,
+        searches.refuse_complex,
+    ),
+    AdaptiveRule(
+        "mathur",
+        "where the truncation error stops falling as its order, for first derivatives (Mathur 2012)",
+        searches.mathur,
+        searches.refuse_but_first,
+    ),
+)
+
+RULES: tuple[Rule, ...] = (*STATIC_RULES, *ADAPTIVE_RULES)
+"""The catalogue; any other epsilon can be fixed the same way."""
+
+
+def find_rule(name: str) -> Rule:
+    """Return a rule of the catalogue by name, or one such as ``fixed(1e-6)``."""
+    bare = "".join(name.split())
     for rule in RULES:
-        if rule.name == name:
+        if rule.name == bare:
             return rule
-    raise InputError(f"rule: {name[:60]!r} is not one of {', '.join(rule.name for rule in RULES)}")
+    match = _FIXED.fullmatch(bare)
+    if match:
+        return _fixed(match[1])
+    raise InputError(f"rule: {name[:60]!r} is not one of {', '.join(rule.name for rule in RULES)}, fixed(NUMBER)")

@@ -1,162 +1,227 @@
-"""Measuring one unit: every scheme × point × epsilon from shared values of f, each cell with its status."""
+"""Measuring units: every scheme × point × epsilon from shared values of f, each cell with its status.
 
-from collections.abc import Iterator
+Units that differ in the function only are measured together: one array operation then serves some ten thousand cells,
+however few points each function has. No bit of a unit depends on what is measured beside it.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.reference.exact import Reference
 from diffbench.rounding import round_array
 from diffbench.schemes.scheme import DifferenceScheme, OpaqueScheme, Scheme
-from diffbench.sweep.cells import Cells, Part
-from diffbench.sweep.nodes import NodeTable, Panel
+from diffbench.schemes.searches import Choice
+from diffbench.schemes.step_rules import AdaptiveRule
+from diffbench.sweep.anatomy import Subject
+from diffbench.sweep.cells import COINCIDE, NO_ESTIMATE, NO_VALUE, UNDEFINED, Cells, Part
+from diffbench.sweep.nodes import Chosen, NodeTable, Panel, Section
 from diffbench.sweep.opaque import call_opaque
 from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
-from diffbench.sweep.truth import block_references, judge_points, judge_references
+from diffbench.sweep.truth import Truths, block_references
 
 Array = npt.NDArray[Any]
 
 
 def measure(unit: Unit) -> tuple[Block, ...]:
-    """Return the blocks of a unit, one for each derivative.
-
-    The same unit gives the same bits whatever else is measured beside it.
-    """
-    x = round_array(unit.function.points, unit.dtype)
-    epsilons = round_array(unit.epsilons, unit.dtype)
-    differences = [s for _, schemes in unit.schemes for s in schemes if isinstance(s, DifferenceScheme)]
-    table = NodeTable(unit.function, x, epsilons, unit.rules, differences)
-    return tuple(_block(unit, x, table, derivative, schemes) for derivative, schemes in unit.schemes)
+    """Return the blocks of a unit, one for each derivative."""
+    return measure_together([unit])[0]
 
 
-def _block(unit: Unit, x: Array, table: NodeTable, derivative: int, schemes: tuple[Scheme, ...]) -> Block:
-    references = block_references(unit.function, x, derivative)
-    grid_size = len(unit.epsilons)
-    alone = any(isinstance(scheme, OpaqueScheme) and not scheme.takes_epsilon for scheme in schemes)
-    cells = Cells(len(schemes), x.size, grid_size + len(unit.rules) + alone)
-    bench = _Bench(unit, x, table, references, cells)
+def measure_together(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
+    """Return the blocks of each of several units that have schemes, epsilons, rules and dtype in common."""
+    first = units[0]
+    points = [round_array(unit.function.points, unit.dtype) for unit in units]
+    ends = np.cumsum([each.size for each in points]).tolist()
+    sections = [
+        Section(unit.function, slice(end - each.size, end)) for unit, each, end in zip(units, points, ends, strict=True)
+    ]
+    differences = [s for _, schemes in first.schemes for s in schemes if isinstance(s, DifferenceScheme)]
+    epsilons = np.array(first.epsilons, dtype=first.dtype)
+    table = NodeTable(sections, np.concatenate(points), epsilons, first.rules, differences)
+    derivatives = [_blocks(units, sections, table, derivative, schemes) for derivative, schemes in first.schemes]
+    return list(zip(*derivatives, strict=True))
+
+
+def _blocks(
+    units: Sequence[Unit], sections: list[Section], table: NodeTable, derivative: int, schemes: tuple[Scheme, ...]
+) -> list[Block]:
+    """Return the blocks of one derivative, one for each unit."""
+    x, grid = table.grid.x[:, 0], table.grid.epsilon[0]
+    opaque = [scheme for scheme in schemes if isinstance(scheme, OpaqueScheme)]
+    others = len(units[0].rules) + any(not scheme.takes_epsilon for scheme in opaque)
+    answers = bool(opaque) or any(isinstance(rule, AdaptiveRule) for rule in units[0].rules)
+    cells = Cells(len(schemes), x.size, grid.size, others, answers=answers)
+    truths = [
+        Truths(block_references(unit.function, x[section.rows], derivative, unit.time_limit))
+        for unit, section in zip(units, sections, strict=True)
+    ]
+    bench = _Bench(units[0], x, table, sections, truths, cells, [cells.reasons_of_a_section() for _ in sections])
     for row, scheme in enumerate(schemes):
         if isinstance(scheme, DifferenceScheme):
             bench.measure_difference(row, scheme)
         else:
             bench.measure_opaque(row, scheme)
-    return Block(
-        function=unit.function.name,
-        formula=unit.function.formula.text,
-        tags=unit.function.tags,
-        derivative=derivative,
-        dtype=unit.dtype,
-        schemes=tuple(scheme.name for scheme in schemes),
-        rules=tuple(rule.name for rule in unit.rules),
-        grid_size=grid_size,
-        x=np.where(np.isfinite(x), x, np.nan).astype(np.float64),
-        references=references,
-        epsilon=cells.epsilon,
-        estimate=cells.estimate,
-        error_estimate=cells.error_estimate,
-        evaluations=cells.evaluations,
-        status=cells.status,
-        reason=cells.reason,
-        reasons=tuple(cells.reasons),
-    )
+    cells.leave_out()
+    return [bench.block(i, unit, derivative, schemes) for i, unit in enumerate(units)]
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """What the cells of a block are measured with and judged by."""
+    """What the cells of some blocks are measured with and judged by; truths and reasons are those of each section."""
 
     unit: Unit
     x: Array
     table: NodeTable
-    references: tuple[Reference, ...]
+    sections: list[Section]
+    truths: list[Truths]
     cells: Cells
+    reasons: list[list[str]]
+
+    def block(self, i: int, unit: Unit, derivative: int, schemes: tuple[Scheme, ...]) -> Block:
+        """Return the block of a section."""
+        rows, grid, cells = self.sections[i].rows, self.table.grid.epsilon[0], self.cells
+        x, estimate = self.x[rows], cells.estimate[:, rows]
+        return Block(
+            function=unit.function.name,
+            formula=unit.function.formula.text,
+            tags=unit.function.tags,
+            derivative=derivative,
+            dtype=unit.dtype,
+            schemes=tuple(scheme.name for scheme in schemes),
+            rules=tuple(rule.name for rule in unit.rules),
+            first=unit.first,
+            grid=np.where(np.isfinite(grid), grid, np.nan).astype(np.float64),
+            x=np.where(np.isfinite(x), x, np.nan).astype(np.float64),
+            references=self.truths[i].references,
+            chosen=cells.chosen[:, rows],
+            estimate=estimate,
+            error_estimate=np.broadcast_to(cells.error_estimate[:, rows], estimate.shape),
+            evaluations=np.broadcast_to(cells.evaluations[:, rows], estimate.shape),
+            status=cells.status[:, rows],
+            reason=cells.reason[:, rows],
+            reasons=tuple(self.reasons[i]),
+            noise=str(unit.function.noise or ""),
+            parts=self._parts(i, schemes, estimate) if unit.anatomy else None,
+        )
+
+    def _parts(self, i: int, schemes: tuple[Scheme, ...], estimate: Array) -> Array:
+        subject = Subject(self.sections[i], self.truths[i].references)
+        return subject.parts(self.table, schemes, self.unit.rules, estimate)
 
     def measure_difference(self, row: int, scheme: DifferenceScheme) -> None:
         """Fill the cells of a difference scheme, marks in rising precedence."""
-        unusable = self.table.unsupported_reason(scheme)
-        if unusable:
-            self._refuse(row, unusable)
-            return
-        for columns, panel in self._panels(scheme):
-            failure = panel.failure(scheme)
-            part = self.cells.begin(row, columns, panel.epsilon, scheme.evaluations)
-            if not failure:
-                _combine(part, panel, scheme)
-                part.mark(_collapsed(panel, scheme), Status.COLLAPSED, "nodes coincide or epsilon rounds to 0")
-                judge_references(part, self.references)
-                _judge_values(part, panel, scheme)
-            part.mark(bool(failure), Status.FAILED, failure)
-            self._judge_domain(part, panel, scheme)
-            part.finish()
+        refused = {i: reason for i in range(len(self.sections)) if (reason := self.table.unsupported_reason(scheme, i))}
+        for columns, rule, chosen in self._chosen(scheme, is_unusable=len(refused) == len(self.sections)):
+            part = self.cells.begin(row, columns, scheme.evaluations)
+            if chosen is not None and chosen.panel is not None:
+                self.cells.choose(row, columns, chosen.panel.epsilon)
+                self._measure_panel(part, chosen.panel, scheme)
+            if chosen is not None and chosen.choice is not None:
+                self._judge_choice(part, rule, chosen.choice)
+            for i, reason in refused.items():
+                own = self._own(part, i)
+                own.mark(True, Status.UNSUPPORTED, reason)
+                own.evaluations[...] = 0
+                self.cells.choose(row, columns, np.nan, self.sections[i].rows)
 
     def measure_opaque(self, row: int, scheme: OpaqueScheme) -> None:
         """Fill the cells of an opaque scheme, marks in rising precedence."""
         epsilons = self.table.grid.epsilon[0]
-        if scheme.takes_epsilon:
-            part = self.cells.begin(row, slice(0, epsilons.size), epsilons, 0)
-        else:
-            part = self.cells.begin(row, slice(epsilons.size + len(self.unit.rules), None), np.nan, 0)
-        outcomes = call_opaque(part, scheme, self.unit.function, self.x, epsilons)
+        columns = slice(0, epsilons.size) if scheme.takes_epsilon else slice(epsilons.size + len(self.unit.rules), None)
+        part = self.cells.begin(row, columns, 0)
+        for i, section in enumerate(self.sections):
+            self._measure_section(self._own(part, i), scheme, section, self.truths[i])
+
+    def _measure_section(self, part: Part, scheme: OpaqueScheme, section: Section, truths: Truths) -> None:
+        epsilons = self.table.grid.epsilon[0]
+        outcomes = call_opaque(part, scheme, section.function, self.x[section.rows], epsilons)
         lost = epsilons == 0 if scheme.takes_epsilon else np.zeros(1, dtype=bool)
+        nonfinite = ~np.isfinite(part.estimate)
+        part.estimate[nonfinite] = np.nan
+        part.error_estimate[~np.isfinite(part.error_estimate)] = np.nan
         part.mark(lost, Status.COLLAPSED, "epsilon rounds to 0")
-        judge_references(part, self.references)
-        part.mark(~np.isfinite(part.estimate) & ~lost, Status.NONFINITE, "the estimate is not finite")
+        truths.judge_references(part)
+        part.mark(nonfinite & ~lost, Status.NONFINITE, NO_ESTIMATE)
         part.mark_some(outcomes, Status.FAILED)
         part.mark_some(outcomes, Status.DOMAIN)
-        judge_points(part, self.references)
+        truths.judge_points(part)
         part.mark_some(outcomes, Status.UNSUPPORTED)
-        part.finish()
+        part.error_estimate[np.isnan(part.estimate)] = np.nan
 
-    def _panels(self, scheme: DifferenceScheme) -> Iterator[tuple[slice, Panel]]:
+    def _chosen(self, scheme: DifferenceScheme, *, is_unusable: bool) -> Iterator[tuple[slice, str, Chosen | None]]:
+        """Yield columns, the name of the rule that chose their epsilons, and these."""
         grid_size = len(self.unit.epsilons)
-        yield slice(0, grid_size), self.table.grid
+        yield slice(0, grid_size), "", None if is_unusable else Chosen(self.table.grid)
         for column, rule in enumerate(self.unit.rules, grid_size):
-            yield slice(column, column + 1), self.table.chosen(rule, scheme)
+            yield slice(column, column + 1), rule.name, None if is_unusable else self.table.chosen(rule, scheme)
 
-    def _refuse(self, row: int, reason: str) -> None:
-        grid_size, rules = len(self.unit.epsilons), len(self.unit.rules)
-        for columns, epsilon in (
-            (slice(0, grid_size), self.table.grid.epsilon),
-            (slice(grid_size, grid_size + rules), np.nan),
-        ):
-            self.cells.begin(row, columns, epsilon, 0).mark(True, Status.UNSUPPORTED, reason)
+    def _judge_choice(self, part: Part, rule: str, choice: Choice) -> None:
+        """Count what a rule evaluated; mark where it has no epsilon, and note where it failed but has one."""
+        missing = np.isnan(choice.epsilon)[:, None]
+        part.evaluations[...] = choice.evaluations[:, None] + np.where(missing, 0, part.evaluations)
+        told = np.array(choice.failures, dtype=object)[:, None]
+        for i, section in enumerate(self.sections):
+            own = self._own(part, i)
+            for text in sorted(set(choice.failures[section.rows]) - {""}):
+                failed = told[section.rows] == text
+                own.mark(failed & missing[section.rows], Status.UNSUPPORTED, f"{rule}: {text}")
+                own.note(failed, f"{rule}: {text}")
+
+    def _own(self, part: Part, i: int) -> Part:
+        return part.of_section(self.sections[i].rows, self.reasons[i])
+
+    def _measure_panel(self, part: Part, panel: Panel, scheme: DifferenceScheme) -> None:
+        with np.errstate(all="ignore"):
+            part.estimate[...] = scheme.combine(panel.values, panel.step)
+        part.mark(panel.zero, Status.COLLAPSED, COINCIDE)
+        part.mark(panel.collapsed(scheme), Status.COLLAPSED, COINCIDE)
+        finite = np.isfinite(part.estimate)
+        is_whole = bool(finite.all())
+        if not is_whole:
+            part.estimate[~finite] = np.nan
+        for i, truths in enumerate(self.truths):
+            if truths.has_judgements:
+                truths.judge_references(self._own(part, i))
+        if not is_whole:
+            # An epsilon that is 0 gives no estimate, and the cell stays collapsed.
+            part.mark(~finite & (panel.epsilon != 0), Status.NONFINITE, NO_ESTIMATE)
+        # A real value that is not finite never leaves an estimate that is.
+        if not is_whole or scheme.needs_complex:
+            self._judge_values(part, panel, scheme)
+        self._judge_domain(part, panel, scheme)
+
+    def _judge_values(self, part: Part, panel: Panel, scheme: DifferenceScheme) -> None:
+        """Mark where f has no finite value at a node: because it failed, because it is not defined, or so."""
+        for offset in scheme.offsets:
+            part.mark(panel.nonfinite(offset), Status.NONFINITE, NO_VALUE)
+        for i, section in enumerate(self.sections):
+            failure = panel.failure(scheme, i)
+            if failure:
+                self._own(part, i).mark(True, Status.FAILED, failure)
+            for offset in scheme.offsets:
+                undefined = panel.undefined(section, offset)
+                if undefined is not None:
+                    self._own(part, i).mark(undefined, Status.DOMAIN, UNDEFINED)
 
     def _judge_domain(self, part: Part, panel: Panel, scheme: DifferenceScheme) -> None:
-        """Mark cells with a node, or the hull of nodes and x, outside the domain, or where f is not real."""
-        domain = self.unit.function.domain
-        for offset in scheme.offsets:
-            if offset in panel.undefined:
-                part.mark(panel.undefined[offset], Status.DOMAIN, "f is not defined or not real at a node")
-        for interval in domain.intervals:
-            at_home = interval.contains_array(self.x)[:, None]
-            for offset in scheme.offsets:
-                away = at_home & ~interval.contains_array(panel.nodes[offset].real)
-                part.mark(away, Status.DOMAIN, f"a node leaves {domain}")
-        part.mark(np.isinf(panel.epsilon), Status.DOMAIN, f"epsilon overflows in {self.unit.dtype}")
-        judge_points(part, self.references)
+        """Mark cells with a node, or the hull of nodes and x, outside the domain."""
+        for i, section in enumerate(self.sections):
+            domain = section.function.domain
+            if domain.has_ends or not panel.is_finite:
+                own = self._own(part, i)
+                for offset in scheme.offsets:
+                    own.mark(panel.away(section, offset), Status.DOMAIN, f"a node leaves {domain}")
+            if panel.infinite is not None:
+                reason = f"epsilon overflows in {self.unit.dtype}"
+                self._own(part, i).mark(_rows(panel.infinite, section), Status.DOMAIN, reason)
+            if self.truths[i].has_judgements:
+                self.truths[i].judge_points(self._own(part, i))
 
 
-def _combine(part: Part, panel: Panel, scheme: DifferenceScheme) -> None:
-    values = {offset: panel.values[offset] for offset in scheme.offsets}
-    with np.errstate(all="ignore"):
-        part.estimate[...] = scheme.combine(values, panel.epsilon)
-
-
-def _collapsed(panel: Panel, scheme: DifferenceScheme) -> Array:
-    """Return where two nodes coincide, or epsilon is 0; offsets rise, and so do the nodes."""
-    collapsed: Array = panel.epsilon == 0
-    for low, high in pairwise(panel.nodes[offset] for offset in sorted(scheme.offsets)):
-        collapsed = collapsed | (low == high)
-    return collapsed
-
-
-def _judge_values(part: Part, panel: Panel, scheme: DifferenceScheme) -> None:
-    """Mark what is not finite; an epsilon that is 0 gives no estimate and stays collapsed."""
-    positive = panel.epsilon != 0
-    part.mark(~np.isfinite(part.estimate) & positive, Status.NONFINITE, "the estimate is not finite")
-    for offset in scheme.offsets:
-        part.mark(~np.isfinite(panel.values[offset]), Status.NONFINITE, "f is not finite at a node")
+def _rows(mask: Array, section: Section) -> Array:
+    """Return the rows of a section of a mask over all points, or over one row that stands for all."""
+    return mask if mask.shape[0] == 1 else mask[section.rows]

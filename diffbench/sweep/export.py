@@ -1,7 +1,10 @@
-"""Blocks as Arrow tables: the tidy table of cells, one row each, and back."""
+"""Blocks and curves as Arrow tables, one row each cell or curve, and back."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -10,26 +13,35 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from diffbench.errors import StoreError
-from diffbench.reference.exact import Reference, enclosing_text
+from diffbench.reference.balls import Ball
+from diffbench.reference.pair import correct_digits, relative_error, ulp_error
+from diffbench.reference.parts import PARTS
+from diffbench.reference.verdict import Reference, enclosing_text
 from diffbench.rounding import finite
-from diffbench.sweep.results import STATUSES, Block, Results, Status
+from diffbench.sweep.curves import Curves, Loss
+from diffbench.sweep.results import STATUSES, Block, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 4
 VALUE_DIGITS = 40
+
+
+def _always(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+_KEY = [_always("function", pa.string()), _always("derivative", pa.int64()), _always("dtype", pa.string())]
 
 CELL_SCHEMA = pa.schema(
     [
-        ("function", pa.string()),
-        ("derivative", pa.int64()),
-        ("dtype", pa.string()),
-        ("scheme", pa.string()),
+        *_KEY,
+        _always("scheme", pa.string()),
         ("rule", pa.string()),
-        ("point", pa.int64()),
+        _always("point", pa.int64()),
         ("x", pa.float64()),
         ("epsilon_index", pa.int64()),
         ("epsilon", pa.float64()),
@@ -40,13 +52,32 @@ CELL_SCHEMA = pa.schema(
         ("relative_error", pa.float64()),
         ("ulp_error", pa.float64()),
         ("digits", pa.float64()),
-        ("evaluations", pa.int64()),
+        _always("evaluations", pa.int64()),
         ("error_estimate", pa.float64()),
-        ("status", pa.string()),
+        _always("status", pa.string()),
         ("reason", pa.string()),
     ]
 )
 """One row a cell. Key: function, derivative, dtype, scheme, rule, point, epsilon_index."""
+
+ANATOMY_SCHEMA = pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in PARTS)])
+"""The same with the parts of each error."""
+
+CURVE_SCHEMA = pa.schema(
+    [
+        *_KEY,
+        _always("scheme", pa.string()),
+        _always("point", pa.int64()),
+        ("x", pa.float64()),
+        _always("evaluations", pa.int64()),
+        ("optimal_epsilon", pa.float64()),
+        ("oracle_error", pa.float64()),
+        ("oracle_digits", pa.float64()),
+        ("flat_decades", pa.float64()),
+        *(_always(status.label, pa.int64()) for status in STATUSES),
+    ]
+)
+"""One row a curve, followed by columns ``RULE_digits``, ``RULE_evaluations`` and ``RULE_failures`` for each rule."""
 
 REFERENCE_SCHEMA = pa.schema(
     [
@@ -62,6 +93,7 @@ REFERENCE_SCHEMA = pa.schema(
         ("method", pa.string()),
         ("hi", pa.float64()),
         ("lo", pa.float64()),
+        ("second_opinion", pa.string()),
         ("left", pa.string()),
         ("right", pa.string()),
         ("reason", pa.string()),
@@ -70,85 +102,172 @@ REFERENCE_SCHEMA = pa.schema(
 """One row a reference; value and radius are decimal text, because they may lie outside the range of float64."""
 
 
+_MEASURED = ("evaluations", "optimal_epsilon", "oracle_error", "oracle_digits", "flat_decades")
+"""What is kept of a curve in arrays of schemes and points."""
+
+_OF_RULES = ("digits", "evaluations", "failures")
+"""What is kept of a curve for every step rule, ``rule_…`` there."""
+
+STRINGS = ("function", "dtype", "scheme", "rule", "status", "reason")
+
+
 def cells_table(block: Block) -> pa.Table:
-    """Return the tidy table of a block; its metadata hold what the rows do not say."""
-    columns = _cell_columns(block)
-    arrays = [pa.array(_nullable(columns[field.name]), field.type, from_pandas=True) for field in CELL_SCHEMA]
+    """Return the tidy table of a block, texts as dictionaries; its metadata hold what the rows do not say."""
     about = {
-        "schema_version": SCHEMA_VERSION,
-        "formula": block.formula,
-        "tags": block.tags,
-        "schemes": block.schemes,
-        "rules": block.rules,
+        **_about(block),
         "shape": block.status.shape,
-        "grid_size": block.grid_size,
+        "grid": [finite(value) for value in block.grid.tolist()],
     }
-    return pa.Table.from_arrays(arrays, schema=CELL_SCHEMA.with_metadata({"diffbench": json.dumps(about)}))
+    return _table(_cell_columns(block), cell_schema(block), about)
+
+
+def cell_schema(block: Block) -> pa.Schema:
+    """Return the columns that a block's cells have."""
+    return CELL_SCHEMA if block.parts is None else ANATOMY_SCHEMA
 
 
 def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
     """Return the block that a tidy table was made from."""
-    about = json.loads((table.schema.metadata or {}).get(b"diffbench", b"{}"))
-    if about.get("schema_version") != SCHEMA_VERSION:
-        raise StoreError(f"cells: schema version {about.get('schema_version')!r} is not {SCHEMA_VERSION}")
-    rows = {name: table.column(name) for name in table.column_names}
-    where = _places(rows, about)
-    reasons = ["", *sorted({reason for reason in rows["reason"].to_pylist() if reason})]
-    labels = {status.label: int(status) for status in STATUSES}
+    about = read_about(table.schema)
     shape = tuple(about["shape"])
+    grid = np.array([np.nan if value is None else value for value in about["grid"]])
+    schemes, points = _codes(table, "scheme", about["schemes"]), _values(table, "point") - about["first"]
+    beyond = grid.size + _codes(table, "rule", [*about["rules"], None])
+    index = _values(table, "epsilon_index")
+    columns = np.where(np.isnan(index), beyond, index).astype(np.intp)
+    reasons = ["", *sorted(set(table.column("reason").unique().to_pylist()) - {None})]
+    where = np.ravel_multi_index((schemes, points, columns), shape)
 
     def spread(values: Any, fill: Any, dtype: Any) -> Array:
         array = np.full(shape, fill, dtype=dtype)
-        array[where] = values
+        array.reshape(-1)[where] = values
         return array
 
+    def numbers(name: str) -> Array:
+        return spread(_values(table, name), np.nan, np.float64)
+
     x = np.full(shape[1], np.nan)
-    x[where[1]] = rows["x"].to_numpy()
+    x[points] = _values(table, "x")
     return Block(
-        rows["function"][0].as_py(),
-        about["formula"],
-        tuple(about["tags"]),
-        rows["derivative"][0].as_py(),
-        rows["dtype"][0].as_py(),
-        tuple(about["schemes"]),
-        tuple(about["rules"]),
-        about["grid_size"],
-        x,
-        tuple(references),
-        spread(rows["epsilon"].to_numpy(), np.nan, np.float64),
-        spread(rows["estimate"].to_numpy(), np.nan, np.float64),
-        spread(rows["error_estimate"].to_numpy(), np.nan, np.float64),
-        spread(rows["evaluations"].to_numpy(), 0, np.int32),
-        spread([labels[label] for label in rows["status"].to_pylist()], Status.ABSENT, np.uint8),
-        spread([reasons.index(reason or "") for reason in rows["reason"].to_pylist()], 0, np.uint16),
-        tuple(reasons),
+        **_common(about),
+        grid=grid,
+        x=x,
+        references=tuple(references),
+        chosen=numbers("epsilon")[:, :, grid.size :],
+        estimate=numbers("estimate"),
+        error_estimate=numbers("error_estimate"),
+        evaluations=spread(_values(table, "evaluations"), 0, np.int32),
+        status=spread(_codes(table, "status", [status.label for status in STATUSES]), Status.ABSENT, np.uint8),
+        reason=spread(_codes(table, "reason", [None, *reasons[1:]]), 0, np.uint16),
+        reasons=tuple(reasons),
+        parts=np.stack([numbers(name) for name in PARTS]) if PARTS[0] in table.column_names else None,
     )
 
 
-def references_table(results: Results) -> pa.Table:
-    """Return the references of a run, one row each."""
-    rows = results.stored_references
-    if rows is None:
-        rows = [row for block in results.blocks for row in _reference_rows(block)]
-    return pa.Table.from_pylist(rows, schema=REFERENCE_SCHEMA)
+def curves_table(curves: Curves, references: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return one row each curve; the references are in the metadata."""
+    size, points = curves.optimal_epsilon.size, len(curves.x)
+    columns: dict[str, Any] = {
+        "function": _constant(curves.function, size),
+        "derivative": np.full(size, curves.derivative),
+        "dtype": _constant(curves.dtype, size),
+        "scheme": _texts(np.repeat(np.arange(len(curves.schemes)), points), curves.schemes),
+        "point": np.tile(curves.first + np.arange(points), len(curves.schemes)),
+        "x": np.tile(curves.x, len(curves.schemes)),
+    }
+    columns |= {name: getattr(curves, name).ravel() for name in _MEASURED}
+    columns |= {status.label: curves.cells[..., i].ravel() for i, status in enumerate(STATUSES)}
+    rules = {f"{rule}_{name}": values for rule, name, values in _rule_columns(curves)}
+    schema = pa.schema([*CURVE_SCHEMA, *((name, pa.float64()) for name in rules)])
+    about = {**_about(curves), "losses": curves.losses, "references": list(references)}
+    return _table(columns | rules, schema, about)
+
+
+def _rule_columns(curves: Curves) -> Iterator[tuple[str, str, Array]]:
+    for name in _OF_RULES:
+        values = getattr(curves, f"rule_{name}").astype(np.float64)
+        for i, rule in enumerate(curves.rules):
+            yield rule, name, values[..., i].ravel()
+
+
+def curves_from_table(table: pa.Table) -> Curves:
+    """Return the curves that a table was made from."""
+    about = read_about(table.schema)
+    shape = (len(about["schemes"]), len(about["references"]))
+
+    def numbers(name: str) -> Array:
+        return _values(table, name).reshape(shape)
+
+    by_rule = {name: [numbers(f"{rule}_{name}") for rule in about["rules"]] for name in _OF_RULES}
+    rules = {name: np.stack(each, axis=-1) if each else np.empty((*shape, 0)) for name, each in by_rule.items()}
+    own: dict[str, Any] = {name: numbers(name) for name in _MEASURED}
+    return Curves(
+        **_common(about),
+        **own,
+        x=numbers("x")[0],
+        rule_digits=rules["digits"],
+        rule_evaluations=rules["evaluations"],
+        rule_failures=rules["failures"] == 1,
+        cells=np.stack([numbers(status.label) for status in STATUSES], axis=-1),
+        verdicts=tuple(row["verdict"] for row in about["references"]),
+        losses=tuple(Loss(*loss) for loss in about["losses"]),
+    )
+
+
+def read_about(schema: pa.Schema) -> dict[str, Any]:
+    """Return what the metadata of a table say.
+
+    Raises
+    ------
+    StoreError
+        If they are of another version.
+    """
+    about: dict[str, Any] = json.loads((schema.metadata or {}).get(b"diffbench", b"{}"))
+    if about.get("schema_version") != SCHEMA_VERSION:
+        raise StoreError(f"schema version {about.get('schema_version')!r} is not {SCHEMA_VERSION}")
+    return about
+
+
+_COMMON = ("function", "formula", "tags", "derivative", "dtype", "schemes", "rules", "first", "noise")
+
+
+def _about(part: Block | Curves) -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, **{name: getattr(part, name) for name in _COMMON}}
+
+
+def _common(about: dict[str, Any]) -> dict[str, Any]:
+    known = [name for name in _COMMON if name in about]
+    return {name: tuple(about[name]) if isinstance(about[name], list) else about[name] for name in known}
+
+
+def references_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return rows of references as a table."""
+    columns = [_listed([row[field.name] for row in rows], field.type) for field in REFERENCE_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=REFERENCE_SCHEMA)
 
 
 def reference_from_row(row: dict[str, Any]) -> Reference:
     """Return a reference as it stands in a row of the references, its value to 40 digits."""
-    with mpmath.workdps(2 * VALUE_DIGITS):
-        value, radius, left, right = (
-            None if row[name] is None else mpmath.mpf(row[name]) for name in ("value", "radius", "left", "right")
-        )
-    rest = {name: row[name] for name in ("certified_digits", "verdict", "method", "hi", "lo")}
-    return Reference(value=value, radius=radius, left=left, right=right, reason=row["reason"] or "", **rest)
+    left, right = (None if row[name] is None else mpmath.mpf(row[name]) for name in ("left", "right"))
+    names = ("certified_digits", "verdict", "method", "hi", "lo", "second_opinion")
+    reason = row["reason"] or ""
+    return Reference(ball=_ball(row), left=left, right=right, reason=reason, **{name: row[name] for name in names})
 
 
-def to_pandas(tables: list[pa.Table]) -> "pd.DataFrame":
+def _ball(row: dict[str, Any]) -> Ball:
+    """Return the enclosure that a row tells of; an uncertain one has no value but may have a bound."""
+    if row["value"] in {"+inf", "-inf"}:
+        return Ball.beyond_range(1 if row["value"] == "+inf" else -1)
+    radius = inf if row["radius"] == "+inf" else Fraction(row["radius"])
+    return Ball.around(Fraction(row["value"] or 0), radius)
+
+
+def to_pandas(tables: Iterable[pa.Table], schema: pa.Schema) -> "pd.DataFrame":
     """Return Arrow tables as one frame whose columns keep null apart from NaN."""
     import pandas as pd
 
-    joined = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
-    frame: pd.DataFrame = joined.to_pandas(types_mapper=pd.ArrowDtype)
+    joined = pa.concat_tables([table.replace_schema_metadata(None).cast(schema) for table in tables])
+    frame: pd.DataFrame = joined.to_pandas(types_mapper=pd.ArrowDtype, use_threads=False)
     return frame
 
 
@@ -156,60 +275,135 @@ def _decimal_text(value: Any) -> str | None:
     return None if value is None else str(mpmath.nstr(value, 17))
 
 
-def _cell_columns(block: Block) -> dict[str, Array]:
-    cells = np.nonzero(block.status != Status.ABSENT)
-    scheme, point, column = cells
+def _table(columns: dict[str, Any], schema: pa.Schema, about: dict[str, Any]) -> pa.Table:
+    arrays = [_arrow(columns[field.name], field) for field in schema]
+    fields = [field.with_type(array.type) for field, array in zip(schema, arrays, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, {"diffbench": json.dumps(about)}))
+
+
+def _arrow(values: Any, field: pa.Field) -> pa.Array:
+    """Return a column; what is not finite becomes null."""
+    if isinstance(values, pa.Array):
+        return values
+    if values.dtype.kind == "f":
+        return _numbers(values, np.isfinite(values))
+    return _numbers(values.astype(field.type.to_pandas_dtype(), copy=False))
+
+
+def _numbers(values: Array, known: Array | None = None) -> pa.Array:
+    """Return numbers as they lie in memory, null where one is not known.
+
+    pa.array would import pandas first, which takes longer than many a run.
+    """
+    validity = None if known is None or known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    buffers = [validity, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, buffers)
+
+
+def _strings(texts: Sequence[str | None]) -> pa.Array:
+    """Return texts, null where one is missing, without pandas too."""
+    encoded = [b"" if text is None else text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    known = np.array([text is not None for text in texts], dtype=bool)
+    validity = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)), validity)
+
+
+def _listed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Return a list, with None for null, as a column."""
+    if pa.types.is_string(kind):
+        return _strings(values)
+    known = np.array([value is not None for value in values], dtype=bool)
+    numbers = np.array([0 if value is None else value for value in values], dtype=kind.to_pandas_dtype())
+    return _numbers(numbers, known)
+
+
+def _texts(codes: Array, texts: Sequence[str], missing: Array | None = None) -> pa.DictionaryArray:
+    """Return texts by their numbers, null where one is missing."""
+    kind = np.int8 if len(texts) < 128 else np.int32
+    known = None if missing is None else ~missing
+    return pa.DictionaryArray.from_arrays(_numbers(codes.astype(kind), known), _strings(texts))
+
+
+def _constant(text: str, size: int) -> pa.DictionaryArray:
+    return _texts(np.zeros(size, np.int8), [text])
+
+
+def _values(table: pa.Table, name: str) -> Array:
+    """Return a column of numbers, NaN for null."""
+    column = table.column(name)
+    parts = [part.to_numpy(zero_copy_only=False) for part in column.chunks]
+    return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+def _codes(table: pa.Table, name: str, texts: Sequence[str | None]) -> Array:
+    """Return the numbers of the texts in a column."""
+    parts = []
+    for part in table.column(name).chunks:
+        encoded = part if isinstance(part, pa.DictionaryArray) else part.dictionary_encode()
+        # A dictionary may hold texts that no row uses; the last place is that of null.
+        places = [texts.index(text) if text in texts else 0 for text in encoded.dictionary.to_pylist()]
+        places.append(texts.index(None) if None in texts else 0)
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        parts.append(np.array(places)[np.where(np.isnan(indices), -1, indices).astype(np.intp)])
+    return np.concatenate(parts)
+
+
+@lru_cache(maxsize=4)
+def _indices(shape: tuple[int, int, int]) -> tuple[Array, Array, Array]:
+    """Return scheme, point and column of every cell, in order."""
+    s, p, c = shape
+    return np.repeat(np.arange(s), p * c), np.tile(np.repeat(np.arange(p), c), s), np.tile(np.arange(c), s * p)
+
+
+def _cell_columns(block: Block) -> dict[str, Any]:
+    present = block.status.ravel() != Status.ABSENT
+    chosen = slice(None) if present.all() else np.flatnonzero(present)
+
+    def values(array: Array) -> Array:
+        return array.ravel()[chosen]
+
+    scheme, point, column = (values(index) for index in _indices(block.status.shape))
     in_grid = column < block.grid_size
-    rules = np.array([None, *block.rules, None], dtype=object)
-    measured = (
-        "epsilon",
-        "estimate",
-        "error",
-        "relative_error",
-        "ulp_error",
-        "digits",
-        "evaluations",
-        "error_estimate",
-    )
-    labels = np.array([status.label for status in STATUSES], dtype=object)
-    indices = np.array([*range(block.grid_size), None], dtype=object)
+    status, reason = values(block.status), values(block.reason)
+    error = block.error
+    relative = relative_error(error, block.hi)
     return {
-        "function": np.full(scheme.size, block.function, dtype=object),
+        "function": _constant(block.function, scheme.size),
         "derivative": np.full(scheme.size, block.derivative),
-        "dtype": np.full(scheme.size, block.dtype, dtype=object),
-        "scheme": np.array(block.schemes, dtype=object)[scheme],
-        "rule": rules[np.maximum(column - block.grid_size + 1, 0)],
-        "point": point,
+        "dtype": _constant(block.dtype, scheme.size),
+        "scheme": _texts(scheme, block.schemes),
+        "rule": _rules(block, column),
+        "point": block.first + point,
         "x": block.x[point],
-        "epsilon_index": indices[np.where(in_grid, column, -1)],
+        "epsilon_index": _numbers(column, in_grid),
+        "epsilon": values(block.epsilon),
+        "estimate": values(block.estimate),
         "reference": block.hi[point, 0],
         "reference_lo": block.lo[point, 0],
-        **{name: getattr(block, name)[cells] for name in measured},
-        "status": labels[block.status[cells]],
-        "reason": np.array([text or None for text in block.reasons], dtype=object)[block.reason[cells]],
+        "error": values(error),
+        "relative_error": values(relative),
+        "ulp_error": values(ulp_error(error, block.hi, block.lo, block.dtype)),
+        "digits": values(correct_digits(relative, block.dtype)),
+        "evaluations": values(block.evaluations),
+        "error_estimate": values(block.error_estimate),
+        "status": _texts(status, [label.label for label in STATUSES]),
+        "reason": _texts(reason, block.reasons, missing=reason == 0),
+        **({} if block.parts is None else dict(zip(PARTS, map(values, block.parts), strict=True))),
     }
 
 
-def _nullable(values: Array) -> Array:
-    """Return the values with everything that is not finite as NaN, which Arrow reads as null."""
-    return np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values
+def _rules(block: Block, column: Array) -> pa.Array:
+    """Return the rule of each cell; null in the grid, and for schemes without an epsilon."""
+    rule = column - block.grid_size
+    missing = (rule < 0) | (rule >= len(block.rules))
+    return _texts(np.where(missing, 0, rule), block.rules or ("",), missing=missing)
 
 
-def _places(rows: dict[str, Any], about: dict[str, Any]) -> tuple[Array, Array, Array]:
-    """Return the indices of every row on the axes of the block."""
-    scheme = {name: i for i, name in enumerate(about["schemes"])}
-    extra = {rule: about["grid_size"] + i for i, rule in enumerate([*about["rules"], None])}
-    columns = [
-        extra[rule] if index is None else index
-        for rule, index in zip(rows["rule"].to_pylist(), rows["epsilon_index"].to_pylist(), strict=True)
-    ]
-    schemes = [scheme[name] for name in rows["scheme"].to_pylist()]
-    return np.array(schemes), rows["point"].to_numpy(), np.array(columns)
-
-
-def _reference_rows(block: Block) -> Iterator[dict[str, Any]]:
-    for point, (x, reference) in enumerate(zip(block.x, block.references, strict=True)):
-        yield {
+def reference_rows(block: Block) -> list[dict[str, Any]]:
+    """Return the references of a block, one row each."""
+    return [
+        {
             "function": block.function,
             "derivative": block.derivative,
             "dtype": block.dtype,
@@ -219,9 +413,12 @@ def _reference_rows(block: Block) -> Iterator[dict[str, Any]]:
             "certified_digits": reference.certified_digits,
             "verdict": reference.verdict,
             "method": reference.method,
+            "second_opinion": reference.second_opinion,
             "hi": finite(reference.hi),
             "lo": reference.lo,
             "left": _decimal_text(reference.left),
             "right": _decimal_text(reference.right),
             "reason": reference.reason or None,
         }
+        for point, (x, reference) in enumerate(zip(block.x, block.references, strict=True), block.first)
+    ]

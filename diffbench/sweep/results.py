@@ -1,19 +1,23 @@
 """Results: the measured cells on named axes, and their export as tables. No analysis, no plots."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import EmptySelectionError
-from diffbench.reference.exact import Reference
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
+from diffbench.reference.verdict import Reference
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+    from diffbench.sweep.curves import Curves
 
 Array = npt.NDArray[Any]
 
@@ -38,12 +42,17 @@ class Status(IntEnum):
         return self.name.lower()
 
 
+Key = tuple[str, int, str]
+"""Function, derivative and dtype."""
+
+NO_CELLS = "results: the run kept summaries only, no cells"
+
 STATUSES = tuple(status for status in Status if status is not Status.ABSENT)
 
 
 @dataclass(frozen=True)
 class Block:
-    """All cells of one function × derivative × dtype, as arrays over the axes S schemes, P points, C columns.
+    """Cells of one function × derivative × dtype at some points, as arrays over S schemes, P points, C columns.
 
     The columns are the E epsilons of the grid, then one for each step rule, then one for schemes without an epsilon
     if there are any.
@@ -58,14 +67,16 @@ class Block:
         S names.
     rules : tuple of str
         Names of the step rules, in the order of their columns.
-    grid_size : int
-        E.
+    first : int
+        Index of its first point among the function's.
+    grid : array
+        E epsilons; NaN where one overflows in the dtype.
     x : array
         P points as they are in the dtype, widened to float64.
     references : tuple of Reference
         P references.
-    epsilon : array
-        The step of each cell, (S, P, C); NaN where there is none.
+    chosen : array
+        The epsilons of the columns beyond the grid, (S, P, C − E); NaN where there is none.
     estimate, error_estimate : array
         (S, P, C) float64; NaN where there is none.
     evaluations : array
@@ -73,7 +84,12 @@ class Block:
     status, reason : array
         (S, P, C) a Status, and an index into `reasons`.
     reasons : tuple of str
-        Why cells are not ok; the first is empty.
+        Why cells are not ok, or why a step rule failed that chose the epsilon of one that is; the first is empty.
+    noise : str
+        What is stated of the noise of the function; empty where it has none.
+    parts : array or None
+        (4, S, P, C) truncation, node, evaluation and arithmetic of the errors, NaN where there are none; None where
+        errors were not taken apart.
     """
 
     function: str
@@ -83,16 +99,31 @@ class Block:
     dtype: str
     schemes: tuple[str, ...]
     rules: tuple[str, ...]
-    grid_size: int
+    first: int
+    grid: Array
     x: Array
     references: tuple[Reference, ...]
-    epsilon: Array
+    chosen: Array
     estimate: Array
     error_estimate: Array
     evaluations: Array
     status: Array
     reason: Array
     reasons: tuple[str, ...]
+    noise: str = ""
+    parts: Array | None = None
+
+    @property
+    def grid_size(self) -> int:
+        """E."""
+        return self.grid.size
+
+    @property
+    def epsilon(self) -> Array:
+        """The step of each cell, (S, P, C); NaN where there is none."""
+        grid = np.broadcast_to(self.grid, (*self.chosen.shape[:2], self.grid.size))
+        epsilon = np.concatenate([grid, self.chosen], axis=-1) if self.chosen.shape[-1] else grid
+        return np.where(self.status == Status.ABSENT, np.nan, epsilon)
 
     @property
     def hi(self) -> Array:
@@ -125,13 +156,41 @@ class Block:
         return correct_digits(self.relative_error, self.dtype)
 
     @property
+    def key(self) -> tuple[str, int, str]:
+        """Function, derivative and dtype."""
+        return self.function, self.derivative, self.dtype
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many cells have each status."""
         return {status.label: int(np.count_nonzero(self.status == status)) for status in STATUSES}
 
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What is known of each reference."""
+        return tuple(reference.verdict for reference in self.references)
+
     def rule_column(self, rule: str) -> int:
         """Return the index of a rule's column."""
         return self.grid_size + self.rules.index(rule)
+
+    def joined(self, other: "Block") -> "Block":
+        """Return this block with the points of the next one of the same function added."""
+        reasons = tuple(dict.fromkeys((*self.reasons, *other.reasons)))
+        renumbered = np.array([reasons.index(reason) for reason in other.reasons], dtype=self.reason.dtype)
+        along_points = ("chosen", "estimate", "error_estimate", "evaluations", "status")
+        merged: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)], axis=1) for name in along_points
+        }
+        return replace(
+            self,
+            x=np.concatenate([self.x, other.x]),
+            references=self.references + other.references,
+            reason=np.concatenate([self.reason, renumbered[other.reason]], axis=1),
+            reasons=reasons,
+            parts=None if self.parts is None else np.concatenate([self.parts, other.parts], axis=2),
+            **merged,
+        )
 
 
 @dataclass(frozen=True)
@@ -142,43 +201,74 @@ class Results:
     ----------
     spec : str
         What was asked for, in its canonical form.
-    blocks : tuple of Block
-        In the order of the plan.
+    blocks : sequence of Block
+        In the order of the plan, several of a function with many points. Those of a stored run are read when they are
+        looked at; a run that kept summaries only has none.
+    curves : sequence of Curves
+        What is kept of every curve, block by block.
+    part_keys : tuple
+        Function, derivative and dtype of each of these.
     manifest : dict
         Versions, machine, times, counts.
-    stored_references : list of dict or None
-        The rows of the references of a run that was loaded, as they were written.
     """
 
     spec: str
-    blocks: tuple[Block, ...]
+    blocks: Sequence[Block]
+    curves: Sequence["Curves"]
+    part_keys: tuple[Key, ...]
     manifest: dict[str, Any]
-    stored_references: list[dict[str, Any]] | None = None
+    reference_tables: Callable[[], Iterator["pa.Table"]] = field(repr=False)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many cells have each status, over all blocks."""
-        return {status.label: sum(block.counts[status.label] for block in self.blocks) for status in STATUSES}
+        counted = self.manifest["status"]
+        return {status.label: counted.get(status.label, 0) for status in STATUSES}
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many references have each verdict."""
+        verdicts: dict[str, int] = self.manifest["verdicts"]
+        return verdicts
+
+    @property
+    def keys(self) -> tuple[tuple[str, int, str], ...]:
+        """Function, derivative and dtype of all blocks, in the order of the plan."""
+        return tuple(dict.fromkeys(self.part_keys))
+
+    def parts(self, key: tuple[str, int, str]) -> list[int]:
+        """Return the places of the blocks, and curves, of a function, derivative and dtype."""
+        return [i for i, each in enumerate(self.part_keys) if each == key]
 
     def block(self, function: str, derivative: int = 1, dtype: str = "float64") -> Block:
-        """Return one block by its names."""
-        for block in self.blocks:
-            if (block.function, block.derivative, block.dtype) == (function, derivative, dtype):
-                return block
-        raise EmptySelectionError(f"results: no block {function}, derivative {derivative}, {dtype}")
+        """Return all cells of a function, derivative and dtype in one block."""
+        places = self.parts((function, derivative, dtype))
+        if not places:
+            raise EmptySelectionError(f"results: no block {function}, derivative {derivative}, {dtype}")
+        if not self.blocks:
+            raise EmptySelectionError(NO_CELLS)
+        return reduce(Block.joined, (self.blocks[i] for i in places))
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the tidy table, one row a cell, null where a value is not defined."""
-        from diffbench.sweep.export import cells_table, to_pandas
+        from diffbench.sweep.export import cell_schema, cells_table, to_pandas
 
-        return to_pandas([cells_table(block) for block in self.blocks])
+        if not self.blocks:
+            raise EmptySelectionError(NO_CELLS)
+        return to_pandas((cells_table(block) for block in self.blocks), cell_schema(self.blocks[0]))
 
     def references(self) -> "pd.DataFrame":
         """Return the references, one row each."""
-        from diffbench.sweep.export import references_table, to_pandas
+        from diffbench.sweep.export import REFERENCE_SCHEMA, to_pandas
 
-        return to_pandas([references_table(self)])
+        return to_pandas(self.reference_tables(), REFERENCE_SCHEMA)
 
 
 def _words(values: Iterator[float | None]) -> Array:
     return np.array([np.nan if value is None else value for value in values])[:, None]
+
+
+def by_first_appearance(keys: Iterable[Key]) -> Callable[[Any], int]:
+    """Return a sorting key that brings together what has the same key, in the order in which the keys come."""
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return lambda part: places[part.key]

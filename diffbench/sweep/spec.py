@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +29,9 @@ from diffbench.functions.suites import (
     function_from_table,
     load_suite,
 )
-from diffbench.rounding import check_dtype, exact_text
+from diffbench.reference.exact import check_time_limit
+from diffbench.reference.hard import TIME_LIMIT
+from diffbench.rounding import check_dtype, exact_text, round_to
 from diffbench.schemes.scheme import (
     DifferenceScheme,
     OpaqueScheme,
@@ -41,10 +43,13 @@ from diffbench.schemes.scheme import (
     states_derivative,
 )
 from diffbench.schemes.stencil import Stencil
-from diffbench.schemes.step_rules import StepRule, find_rule
+from diffbench.schemes.step_rules import RULES, AdaptiveRule, Rule, StepRule, find_rule
 from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
 
 MAX_SWEPT_DERIVATIVE = 8
+BLOCK_SIZE = 40_000
+"""Arrays of this many numbers amortise a call and still fit the cache."""
+
 PYTHON_OBJECTS = "python_objects"
 """Key of a canonical form that says what it cannot hold; a file with it cannot be run."""
 
@@ -56,18 +61,38 @@ class Unit:
     Attributes
     ----------
     function, dtype : Function, str
-        What is evaluated.
+        What is evaluated, at some of its points.
+    first, total : int
+        Index of the first of these among all points of the function, and how many these are.
     schemes : tuple of (int, tuple of Scheme)
         The schemes by derivative.
     epsilons, rules : tuple
-        The columns of every block.
+        The columns of every block; the epsilons as they are in the dtype.
+    time_limit : float
+        Seconds for the hard references of each derivative.
+    anatomy : bool
+        Whether errors are taken apart.
     """
 
     function: Function
     dtype: str
+    first: int
+    total: int
     schemes: tuple[tuple[int, tuple[Scheme, ...]], ...]
-    epsilons: tuple[Fraction, ...]
-    rules: tuple[StepRule, ...]
+    epsilons: tuple[float, ...]
+    rules: tuple[Rule, ...]
+    time_limit: float
+    anatomy: bool = False
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether all points of the function are in it."""
+        return len(self.function.points) == self.total
+
+    @property
+    def cells(self) -> int:
+        """The number of cells of all its blocks."""
+        return sum(self.planned(derivative) for derivative, _ in self.schemes)
 
     def planned(self, derivative: int) -> int:
         """Return the number of cells of the block of a derivative."""
@@ -97,9 +122,14 @@ class Spec(BaseModel):
     dtypes : sequence of str
         float16, float32, float64.
     rules : sequence of str
-        Step rules that are measured beside the grid.
+        Step rules that are measured beside the grid; ``all`` is the whole catalogue.
     allow_failed : int
         How many cells may fail before a run counts as failed.
+    time_limit : float
+        Seconds for those references of one formula and derivative that might take without end; what is not settled
+        then is uncertain.
+    anatomy : bool
+        Whether every error is taken apart into truncation, node, evaluation and arithmetic.
 
     Raises
     ------
@@ -119,8 +149,10 @@ class Spec(BaseModel):
     derivatives: tuple[int, ...] = (1,)
     schemes: tuple[Any, ...] = ()
     dtypes: tuple[str, ...] = ("float64",)
-    rules: tuple[StepRule, ...] = Field(default=(find_rule("usual"),))
+    rules: tuple[Rule, ...] = Field(default=(find_rule("usual"),))
     allow_failed: int = Field(default=0, ge=0)
+    time_limit: float = TIME_LIMIT
+    anatomy: bool = Field(default=False, strict=True)
 
     def __init__(
         self,
@@ -177,9 +209,13 @@ class Spec(BaseModel):
 
     @field_validator("rules", mode="before")
     @classmethod
-    def _read_rules(cls, value: object) -> tuple[StepRule, ...]:
-        rules = (item if isinstance(item, StepRule) else find_rule(str(item)) for item in _as_list(value))
-        return tuple(dict.fromkeys(rules))
+    def _read_rules(cls, value: object) -> tuple[Rule, ...]:
+        return tuple(dict.fromkeys(rule for item in _as_list(value) for rule in _rules_of(item)))
+
+    @field_validator("time_limit", mode="before")
+    @classmethod
+    def _read_time_limit(cls, value: object) -> float:
+        return check_time_limit(value)
 
     @model_validator(mode="after")
     def _fill(self) -> Self:
@@ -194,13 +230,27 @@ class Spec(BaseModel):
             raise EmptySelectionError("spec: nothing is selected")
         return self
 
-    def plan(self) -> tuple[Unit, ...]:
-        """Return the units of work, functions in order, dtypes within them."""
+    def plan(self, block_size: int = BLOCK_SIZE) -> tuple[Unit, ...]:
+        """Return the units of work: functions in order, dtypes within them, points within these.
+
+        Parameters
+        ----------
+        block_size : int
+            About how many nodes one offset has in a block: points times epsilons.
+        """
         by_derivative = tuple((m, self._schemes_for(m)) for m in self.derivatives)
         schemes = tuple((m, chosen) for m, chosen in by_derivative if chosen)
-        epsilons = expand_epsilons(self.epsilons)
+        exact = expand_epsilons(self.epsilons)
+        rounded = {dtype: tuple(round_to(value, dtype) for value in exact) for dtype in self.dtypes}
+        length = max(1, block_size // len(exact))
         return tuple(
-            Unit(function, dtype, schemes, epsilons, self.rules) for function in self.functions for dtype in self.dtypes
+            Unit(
+                *(part, dtype, first, len(function.points), schemes, rounded[dtype]),
+                *(self.rules, self.time_limit, self.anatomy),
+            )
+            for function in self.functions
+            for dtype in self.dtypes
+            for first, part in _parts(function, length)
         )
 
     def _schemes_for(self, derivative: int) -> tuple[Scheme, ...]:
@@ -209,16 +259,30 @@ class Spec(BaseModel):
     @property
     def planned(self) -> int:
         """How many cells a run has."""
-        return sum(unit.planned(m) for unit in self.plan() for m, _ in unit.schemes)
+        return sum(unit.cells for unit in self.plan())
 
     def to_toml(self) -> str:
         """Return the canonical form; with objects that exist only in Python it cannot be run again, and says so."""
+        return self._canonical
+
+    @cached_property
+    def _canonical(self) -> str:
         return "\n".join(_toml_lines(self)) + "\n"
 
     @property
     def sha256(self) -> str:
         """Hash of the canonical form."""
         return hashlib.sha256(self.to_toml().encode()).hexdigest()
+
+
+def _parts(function: Function, length: int) -> Iterator[tuple[int, Function]]:
+    """Yield a function with some of its points, and the index of the first."""
+    points = function.points
+    if len(points) <= length:
+        yield 0, function
+        return
+    for first in range(0, len(points), length):
+        yield first, function.at(points[first : first + length])
 
 
 def read_spec_table(path: str | Path) -> dict[str, Any]:
@@ -270,6 +334,12 @@ def _schemes_of(item: Any, derivatives: tuple[int, ...] | None) -> Iterator[Sche
             listed = ", ".join(map(str, derivatives))
             raise InputError(f"scheme: {scheme.name} gives derivative {scheme.derivative}, asked for is {listed}")
         yield scheme
+
+
+def _rules_of(item: object) -> tuple[Rule, ...]:
+    if isinstance(item, (StepRule, AdaptiveRule)):
+        return (item,)
+    return RULES if item == "all" else (find_rule(str(item)),)
 
 
 def _scheme_from_table(table: Mapping[str, Any]) -> Scheme:
@@ -341,6 +411,8 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
         yield f"{key} = {_toml(getattr(spec, key))}"
     yield f"rules = {_toml([rule.name for rule in spec.rules])}"
     yield f"allow_failed = {spec.allow_failed}"
+    yield f"time_limit = {spec.time_limit}"
+    yield f"anatomy = {_toml(spec.anatomy)}"
     objects = [scheme.name for scheme in spec.schemes if isinstance(scheme, OpaqueScheme)]
     objects += [function.name for function in spec.functions if function.evaluate is not None]
     if objects:
@@ -374,6 +446,8 @@ def _function_lines(function: Function) -> Iterator[str]:
     yield f"domain = {_toml(function.domain.text)}"
     yield f"tags = {_toml(function.tags)}"
     yield f"source = {_toml(function.source)}"
+    if function.noise is not None:
+        yield f"noise = {_toml(str(function.noise))}"
 
 
 def _toml(value: object) -> str:

@@ -1,224 +1,523 @@
-"""The run folder: it appears by one rename with plan and spec, and fills with one Parquet file a block."""
+"""Writing a run folder: it appears by one rename with plan and spec, and fills with two Parquet files a block.
 
-import hashlib
+What is finished stands in a journal, a line each block with the checksums of its files. A run that was interrupted at
+any moment goes on from there; when nothing is missing, the journal becomes the manifest.
+"""
+
 import json
 import os
-import platform
-import re
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from diffbench import __version__
 from diffbench.errors import InputError, StoreError
+from diffbench.sweep.curves import Curves, curves_of
 from diffbench.sweep.export import (
     REFERENCE_SCHEMA,
     SCHEMA_VERSION,
-    block_from_table,
     cells_table,
-    reference_from_row,
+    curves_table,
+    read_about,
+    reference_rows,
     references_table,
 )
-from diffbench.sweep.results import Block, Results
-from diffbench.sweep.spec import Spec
+from diffbench.sweep.files import (
+    block_name,
+    checksum,
+    io_errors,
+    json_text,
+    locked,
+    parquet_bytes,
+    read_object,
+    read_whole,
+    renamed,
+    resume_command,
+    run_path,
+    write_file,
+)
+from diffbench.sweep.provenance import fingerprint, git_state, machine, versions
+from diffbench.sweep.results import Block, Key, by_first_appearance
+from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
 
-_PACKAGES = ("numpy", "scipy", "sympy", "mpmath", "python-flint", "pyarrow", "pandas", "matplotlib")
-
-
-@contextmanager
-def io_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system or a damaged file raises into a StoreError that names the file."""
-    try:
-        yield
-    except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-        raise StoreError(f"{path}: {' '.join(str(reason).split())[:200]}") from error
-
-
-def write_file(path: Path, data: bytes | str) -> None:
-    """Write a file under a temporary name beside it and rename it, so that it is whole or not there."""
-    partial = path.with_name(f".{path.name}.partial")
-    with io_errors(path):
-        try:
-            partial.write_bytes(data if isinstance(data, bytes) else data.encode())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+JOURNAL = "journal.jsonl"
+KEPT = ("cells", "summary")
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """Return a table as Parquet, with settings that give the same bytes every time."""
-    stream = pa.BufferOutputStream()
-    pq.write_table(table, stream, compression="zstd", compression_level=1)
-    return bytes(stream.getvalue().to_pybytes())
+@dataclass(frozen=True)
+class Plan:
+    """How a spec is cut into blocks, and which of these a folder holds.
+
+    Attributes
+    ----------
+    keep : str
+        ``cells``, or ``summary`` for the curves alone.
+    block_size : int
+        About how many nodes one offset has in a block.
+    shard, shards : int
+        This is part `shard` of `shards`, counted from 1.
+    """
+
+    keep: str = "cells"
+    block_size: int = BLOCK_SIZE
+    shard: int = 1
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEPT:
+            raise InputError(f"keep: {self.keep!r} is neither 'cells' nor 'summary'")
+        if not _is_whole(self.block_size) or self.block_size < 1:
+            raise InputError(f"block_size: {self.block_size!r} is not a whole number above 0")
+        if not (_is_whole(self.shard) and _is_whole(self.shards) and 1 <= self.shard <= self.shards):
+            raise InputError(f"shard: {self.shard}/{self.shards} is not I/N with 1 ≤ I ≤ N")
+
+    def units(self, spec: Spec) -> tuple[Unit, ...]:
+        """Return the units of this part, every n-th of all."""
+        return spec.plan(self.block_size)[self.shard - 1 :: self.shards]
+
+    def planned(self, spec: Spec) -> int:
+        """Return the number of cells of this part."""
+        return sum(unit.cells for unit in self.units(spec))
+
+    def pieces(self, spec: Spec) -> list["Piece"]:
+        """Return the blocks of this part, those of one function, derivative and dtype together."""
+        pieces = [Piece(unit, derivative) for unit in self.units(spec) for derivative, _ in unit.schemes]
+        return sorted(pieces, key=by_first_appearance(piece.key for piece in pieces))
+
+
+class Piece(NamedTuple):
+    """A planned block."""
+
+    unit: Unit
+    derivative: int
+
+    @property
+    def key(self) -> Key:
+        """Function, derivative and dtype."""
+        return self.unit.function.name, self.derivative, self.unit.dtype
+
+    @property
+    def name(self) -> str:
+        """Its name in file names."""
+        return block_name(*self.key, self.unit.first, is_alone=self.unit.is_alone)
+
+
+class Entry(NamedTuple):
+    """A line of the journal, and of the manifest: a block that is finished."""
+
+    name: str
+    function: str
+    derivative: int
+    dtype: str
+    first: int
+    files: dict[str, tuple[str, int]]
+    """SHA-256 and size of each file, by path."""
+    status: dict[str, int]
+    verdicts: dict[str, int]
+    failures: list[list[Any]]
+    """Reasons why cells failed, and how many."""
+
+    @property
+    def key(self) -> Key:
+        """Function, derivative and dtype."""
+        return self.function, self.derivative, self.dtype
+
+
+class Packed(NamedTuple):
+    """The files of a finished block, by path, and what the journal says of them."""
+
+    entry: Entry
+    data: dict[str, bytes]
+
+
+def pack(block: Block, unit: Unit, keep: str) -> Packed:
+    """Return a finished block of a unit as the files that hold it."""
+    name = Piece(unit, block.derivative).name
+    curves = curves_of(block)
+    data = {f"curves/{name}.parquet": parquet_bytes(curves_table(curves, reference_rows(block)))}
+    if keep == "cells":
+        data[f"cells/{name}.parquet"] = parquet_bytes(cells_table(block))
+    return Packed(_entry(curves, block, name, data), data)
+
+
+def _entry(curves: Curves, block: Block, name: str, data: dict[str, bytes]) -> Entry:
+    failed = [[loss.reason, loss.cells] for loss in curves.losses if loss.status == "failed"]
+    files = {path: (checksum(content), len(content)) for path, content in data.items()}
+    return Entry(name, *curves.key, curves.first, files, block.counts, dict(Counter(curves.verdicts)), failed)
 
 
 class RunFolder:
-    """A run folder that is being written.
+    """A run folder that is being written by this process alone.
 
     Parameters
     ----------
     path : Path
-        Must not exist, or be empty.
+        The folder, which exists.
     spec : Spec
         What is run.
+    plan : Plan
+        How it is cut.
+    provenance : dict
+        When the run was begun, with which versions, on what machine, with which code.
+    """
+
+    def __init__(self, path: Path, spec: Spec, plan: Plan, provenance: dict[str, Any]) -> None:
+        self.path = path
+        self.spec = spec
+        self.plan = plan
+        self.provenance = provenance
+        self._entries: dict[str, Entry] = {}
+        self._is_finished = False
+
+    @classmethod
+    def create(cls, path: Path, spec: Spec, plan: Plan, provenance: dict[str, Any] | None = None) -> Self:
+        """Make a new run folder, by default of this machine.
+
+        Raises
+        ------
+        InputError
+            If the folder exists and is not empty.
+        StoreError
+            If it cannot be written.
+        """
+        with io_errors(path):
+            occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        if occupied:
+            raise InputError(f"out: {str(path)!r} exists and is not an empty folder")
+        folder = cls(path, spec, plan, provenance or _provenance())
+        newborn = path.with_name(f".{path.name}.newborn-{os.getpid()}")
+        with io_errors(path):
+            try:
+                for kind in ("cells", "curves"):
+                    (newborn / kind).mkdir(parents=True)
+                (newborn / "spec.toml").write_text(spec.to_toml(), "utf-8")
+                (newborn / "plan.json").write_text(json_text(_plan(spec, plan)), "utf-8")
+                (newborn / "manifest.json").write_text(json_text(folder.manifest("running")), "utf-8")
+                if path.exists():
+                    path.rmdir()
+                newborn.rename(path)
+            finally:
+                shutil.rmtree(newborn, ignore_errors=True)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path, spec: Spec | None = None) -> Self:
+        """Return a run folder to go on with.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+        spec : Spec, optional
+            The one it was begun with, needed only where it holds Python objects.
+
+        Raises
+        ------
+        InputError
+            If it is no run folder, was begun with another spec, or with other versions.
+        StoreError
+            If a file of it is damaged.
+        """
+        folder = run_path(path)
+        manifest, planned = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
+        _check_schema(folder, manifest)
+        own = Spec.from_toml(folder / "spec.toml") if spec is None else spec
+        if not isinstance(own, Spec):
+            raise InputError(f"spec: {own!r} is not a Spec")
+        if own.sha256 != manifest.get("spec_sha256"):
+            raise InputError(f"run: {str(path)!r} was begun with another spec")
+        with io_errors(folder / "plan.json"):
+            plan = Plan(planned["keep"], planned["block_size"], planned["shard"], planned["shards"])
+            provenance = {key: manifest[key] for key in _PROVENANCE}
+        found = cls(folder, own, plan, provenance)
+        found._read_finished(manifest)
+        return found
+
+    def _read_finished(self, manifest: dict[str, Any]) -> None:
+        for row in [*manifest.get("blocks", []), *read_journal(self.path / JOURNAL)]:
+            with io_errors(self.path / JOURNAL):
+                entry = entry_from(row)
+            self._entries[entry.name] = entry
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from writing; the lock ends with the process that has it.
+
+        Raises
+        ------
+        StoreError
+            If another one has it.
+        """
+        with locked(self.path):
+            yield
+
+    def go_on(self) -> list[str]:
+        """Get ready to finish what is missing, and return the paths of damaged files, whose blocks are missing again.
+
+        From here on the run does not look complete until it is. One that is complete stays untouched.
+        """
+        # Another process may have gone on since the folder was opened.
+        self._entries.clear()
+        self._read_finished(read_object(self.path / "manifest.json"))
+        damaged = self._forget_damaged()
+        for partial in self.path.rglob(".*.partial"):
+            partial.unlink(missing_ok=True)
+        self._is_finished = self._is_complete()
+        if self._is_finished:
+            return damaged
+        lines = [json.dumps(entry._asdict()) + "\n" for entry in self._entries.values()]
+        write_file(self.path / JOURNAL, "".join(lines))
+        if self.missing():
+            _check_provenance(self.path, self.provenance)
+        write_file(self.path / "manifest.json", json_text({**self.manifest("running"), "blocks": []}))
+        return damaged
+
+    def _is_complete(self) -> bool:
+        """Whether the manifest says so and every file is whole."""
+        path = self.path / "manifest.json"
+        manifest = read_object(path)
+        with io_errors(path):
+            if manifest["state"] != "complete" or self.missing():
+                return False
+            return all(_is_whole_file(self.path / name, sha256) for name, (sha256, _) in manifest["files"].items())
+
+    def _forget_damaged(self) -> list[str]:
+        found = []
+        for entry in list(self._entries.values()):
+            for path, (sha256, _) in entry.files.items():
+                if not _is_whole_file(self.path / path, sha256):
+                    found.append(path)
+                    self._entries.pop(entry.name, None)
+        return found
+
+    def missing(self) -> list[Unit]:
+        """Return the units of which a block is not finished."""
+        units = self.plan.units(self.spec)
+        return [unit for unit in units if any(name not in self._entries for name in self.names(unit))]
+
+    def names(self, unit: Unit) -> list[str]:
+        """Return the names of a unit's blocks."""
+        return [Piece(unit, derivative).name for derivative, _ in unit.schemes]
+
+    def finished(self) -> list[Unit]:
+        """Return the units of which all blocks are finished."""
+        units = self.plan.units(self.spec)
+        return [unit for unit in units if all(name in self._entries for name in self.names(unit))]
+
+    def add(self, packed: Packed) -> None:
+        """Write a finished block, and then its line in the journal."""
+        for path, data in packed.data.items():
+            write_file(self.path / path, data)
+        journal = self.path / JOURNAL
+        with io_errors(journal), journal.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(packed.entry._asdict()) + "\n")
+        self._entries[packed.entry.name] = packed.entry
+
+    def contents(self) -> Iterator[Packed]:
+        """Yield the finished blocks as they stand in the folder.
+
+        Raises
+        ------
+        StoreError
+            If a file is damaged.
+        """
+        for entry in self._entries.values():
+            data = {}
+            for path, (sha256, _) in entry.files.items():
+                data[path] = read_whole(self.path / path, sha256)
+            yield Packed(entry, data)
+
+    def check(self) -> None:
+        """Refuse a folder with a damaged file."""
+        for _ in self.contents():
+            pass
+
+    def finish(self) -> None:
+        """Write the references and the final manifest, where they are not there yet."""
+        if not self._is_finished:
+            with (
+                renamed(self.path / "references.parquet") as partial,
+                pq.ParquetWriter(partial, REFERENCE_SCHEMA, compression="zstd") as writer,
+            ):
+                for table in self._reference_tables():
+                    writer.write_table(table)
+            write_file(self.path / "manifest.json", json_text(self.manifest("complete")))
+        (self.path / JOURNAL).unlink(missing_ok=True)
+
+    def _reference_tables(self) -> Iterator[pa.Table]:
+        for name in self._planned_names():
+            path = self.path / "curves" / f"{name}.parquet"
+            with io_errors(path):
+                yield references_table(read_about(pq.read_schema(path))["references"])
+
+    def _planned_names(self) -> list[str]:
+        return [piece.name for piece in self.plan.pieces(self.spec)]
+
+    def manifest(self, state: str) -> dict[str, Any]:
+        """Return the manifest: what was run, with what, where, and what became of it."""
+        entries = [self._entries[name] for name in self._planned_names() if name in self._entries]
+        others = ["spec.toml", "plan.json", "references.parquet"] if state == "complete" else []
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "state": state,
+            "shard": f"{self.plan.shard}/{self.plan.shards}",
+            "finished": _now() if state == "complete" else None,
+            "spec_sha256": self.spec.sha256,
+            "planned": self.plan.planned(self.spec),
+            "status": _added(entry.status for entry in entries),
+            "verdicts": _added(entry.verdicts for entry in entries),
+            **self.provenance,
+            "files": {name: _seal(self.path / name) for name in others},
+            "blocks": [entry._asdict() for entry in entries],
+        }
+
+
+def merge(shards: Iterable[str | Path], out: str | Path, spec: Spec | None = None) -> Path:
+    """Put the shards of a run together into one run folder, the same as if it had been run in one.
+
+    Parameters
+    ----------
+    shards : iterable of path
+        The run folders of all shards, in any order.
+    out : path
+        A new or empty folder.
+    spec : Spec, optional
+        The one they were run with, needed only where it holds Python objects.
 
     Raises
     ------
     InputError
-        If the folder exists and is not empty.
+        If a shard is missing, is not complete, is there twice, or they are not of one run.
     StoreError
-        If it cannot be written.
+        If a file is damaged or cannot be written.
     """
-
-    def __init__(self, path: Path, spec: Spec) -> None:
-        self.path = path
-        self._spec = spec
-        self._started = _now()
-        self._counts: dict[str, int] = {}
-        self._verdicts: dict[str, int] = {}
-        self._create()
-
-    def _create(self) -> None:
-        with io_errors(self.path):
-            occupied = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
-        if occupied:
-            raise InputError(f"out: {str(self.path)!r} exists and is not an empty folder")
-        newborn = self.path.with_name(f".{self.path.name}.newborn-{os.getpid()}")
-        with io_errors(self.path):
-            try:
-                (newborn / "cells").mkdir(parents=True)
-                (newborn / "spec.toml").write_text(self._spec.to_toml(), "utf-8")
-                (newborn / "plan.json").write_text(_json(_plan(self._spec)), "utf-8")
-                (newborn / "manifest.json").write_text(_json(self.manifest("running")), "utf-8")
-                if self.path.exists():
-                    self.path.rmdir()
-                newborn.rename(self.path)
-            finally:
-                shutil.rmtree(newborn, ignore_errors=True)
-
-    def manifest(self, state: str) -> dict[str, Any]:
-        """Return the manifest as it stands."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "state": state,
-            "started": self._started,
-            "finished": _now() if state == "complete" else None,
-            "spec_sha256": self._spec.sha256,
-            "planned": self._spec.planned,
-            "status": self._counts,
-            "verdicts": self._verdicts,
-            "versions": versions(),
-            "machine": {
-                "system": platform.system(),
-                "architecture": platform.machine(),
-                "cores": os.cpu_count(),
-            },
-        }
-
-    def write_block(self, block: Block) -> None:
-        """Add a finished block."""
-        path = self.path / "cells" / block_file(block.function, block.derivative, block.dtype)
-        write_file(path, parquet_bytes(cells_table(block)))
-        for label, count in block.counts.items():
-            self._counts[label] = self._counts.get(label, 0) + count
-        for reference in block.references:
-            self._verdicts[reference.verdict] = self._verdicts.get(reference.verdict, 0) + 1
-
-    def finish(self, blocks: tuple[Block, ...]) -> Results:
-        """Write the references and the final manifest, and return everything as results."""
-        results = Results(self._spec.to_toml(), blocks, self.manifest("complete"))
-        write_file(self.path / "references.parquet", parquet_bytes(references_table(results)))
-        write_file(self.path / "manifest.json", _json(results.manifest))
-        return results
+    if isinstance(shards, (str, Path)) or not isinstance(shards, Iterable):
+        raise InputError(f"merge: {shards!r} is not a list of run folders")
+    parts = [RunFolder.open(path, spec) for path in shards]
+    if not parts:
+        raise InputError("merge: no shard is given")
+    first = parts[0]
+    for part in parts:
+        _check_shard(part, first)
+    numbers = sorted(part.plan.shard for part in parts)
+    if numbers != list(range(1, first.plan.shards + 1)):
+        listed = ", ".join(f"{number}/{first.plan.shards}" for number in numbers)
+        raise InputError(f"merge: all shards are needed once each, given are {listed}")
+    for part in parts:
+        part.check()
+    plan = Plan(first.plan.keep, first.plan.block_size)
+    folder = RunFolder.create(Path(out), first.spec, plan, first.provenance)
+    with folder.locked():
+        for part in parts:
+            for packed in part.contents():
+                folder.add(packed)
+        folder.finish()
+    return folder.path
 
 
-def load(path: str | Path) -> Results:
-    """Return the results of a run folder.
-
-    Raises
-    ------
-    StoreError
-        If the folder is no complete run, or a file in it is damaged; the message names the file.
-    """
-    if not isinstance(path, (str, Path)):
-        raise InputError(f"run: {path!r} is not a path")
-    folder = Path(path)
-    plan_file, manifest_file = folder / "plan.json", folder / "manifest.json"
-    with io_errors(manifest_file):
-        found = manifest_file.is_file()
-    if not found:
-        raise InputError(f"run: {str(path)!r} is not a run folder, it has no manifest.json")
-    manifest, plan = _read_object(manifest_file), _read_object(plan_file)
-    if manifest.get("schema_version") != SCHEMA_VERSION or manifest.get("state") != "complete":
-        raise StoreError(f"{manifest_file}: not a complete run of schema {SCHEMA_VERSION}")
-    with io_errors(plan_file):
-        names = [(block["function"], block["derivative"], block["dtype"]) for block in plan["blocks"]]
-    with io_errors(folder / "references.parquet"):
-        rows = pq.read_table(folder / "references.parquet", schema=REFERENCE_SCHEMA).to_pylist()
-    references: dict[tuple[str, int, str], list[Any]] = {}
-    for row in rows:
-        references.setdefault((row["function"], row["derivative"], row["dtype"]), []).append(reference_from_row(row))
-    blocks = tuple(_read_block(folder, name, references.get(name, [])) for name in names)
-    with io_errors(folder / "spec.toml"):
-        return Results((folder / "spec.toml").read_text("utf-8"), blocks, manifest, rows)
+def _check_shard(part: RunFolder, first: RunFolder) -> None:
+    """Refuse a shard that does not belong to another one's run, or is not complete."""
+    if (part.spec.sha256, part.plan.shards) != (first.spec.sha256, first.plan.shards):
+        raise InputError(f"merge: {part.path} and {first.path} are not shards of one run")
+    if any(part.provenance[key] != first.provenance[key] for key in ("versions", "fingerprint")):
+        raise InputError(f"merge: {part.path} and {first.path} were made with other versions or functions")
+    if replace(part.plan, shard=1) != replace(first.plan, shard=1):
+        raise InputError(f"merge: {part.path} and {first.path} were not cut alike")
+    if part.missing():
+        raise InputError(f"merge: {part.path} is not complete; {resume_command(part.path)} finishes it")
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    with io_errors(path):
-        data = json.loads(path.read_text("utf-8"))
-    if not isinstance(data, dict):
-        raise StoreError(f"{path}: not a JSON object")
-    return data
+def entry_from(row: dict[str, Any]) -> Entry:
+    """Return an entry as it stands in a journal or manifest."""
+    return Entry(**{**row, "files": {path: (sha256, size) for path, (sha256, size) in row["files"].items()}})
 
 
-def _read_block(folder: Path, name: tuple[str, int, str], references: list[Any]) -> Block:
-    path = folder / "cells" / block_file(*name)
-    with io_errors(path):
-        block = block_from_table(pq.read_table(path), references)
-    if (block.function, block.derivative, block.dtype) != name:
-        raise StoreError(f"{path}: holds the cells of {block.function}, derivative {block.derivative}, {block.dtype}")
-    return block
+def _check_schema(folder: Path, manifest: dict[str, Any]) -> None:
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise StoreError(f"{folder / 'manifest.json'}: not of schema {SCHEMA_VERSION}")
 
 
-def block_file(function: str, derivative: int, dtype: str) -> str:
-    """Return the name of a block's file: the function's where every file system takes it, else a mark is added."""
-    readable = function
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", function):
-        mark = hashlib.sha256(function.encode()).hexdigest()[:8]
-        readable = re.sub(r"[^a-z0-9]+", "-", function.lower())[:40] + f"-{mark}"
-    return f"{readable.strip('-')}-d{derivative}-{dtype}.parquet"
+_PROVENANCE = ("started", "versions", "fingerprint", "machine", "git")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of everything that the numbers depend on."""
-    return {"diffbench": __version__, "python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+def _provenance() -> dict[str, Any]:
+    return {
+        "started": _now(),
+        "versions": versions(),
+        "fingerprint": fingerprint(),
+        "machine": machine(),
+        "git": git_state(),
+    }
 
 
-def _plan(spec: Spec) -> dict[str, Any]:
+def _check_provenance(folder: Path, provenance: dict[str, Any]) -> None:
+    """Refuse to mix numbers of different versions or machines in one run."""
+    before, now = provenance["versions"], versions()
+    changed = [f"{name} {before.get(name)} then, {now[name]} now" for name in now if before.get(name) != now[name]]
+    if changed:
+        raise InputError(f"run: {str(folder)!r} was begun with other versions: {', '.join(changed)}")
+    if provenance["fingerprint"] != fingerprint():
+        raise InputError(f"run: {str(folder)!r} was begun where functions have other values (fingerprint)")
+
+
+def _plan(spec: Spec, plan: Plan) -> dict[str, Any]:
     blocks = [
         {
-            "function": unit.function.name,
-            "derivative": derivative,
-            "dtype": unit.dtype,
-            "schemes": [scheme.name for scheme in schemes],
-            "planned": unit.planned(derivative),
+            **dict(zip(("function", "derivative", "dtype"), piece.key, strict=True)),
+            "first": piece.unit.first,
+            "points": len(piece.unit.function.points),
+            "is_alone": piece.unit.is_alone,
+            "planned": piece.unit.planned(piece.derivative),
         }
-        for unit in spec.plan()
-        for derivative, schemes in unit.schemes
+        for piece in plan.pieces(spec)
     ]
-    return {"schema_version": SCHEMA_VERSION, "planned": spec.planned, "blocks": blocks}
+    return {"schema_version": SCHEMA_VERSION, **asdict(plan), "planned": plan.planned(spec), "blocks": blocks}
 
 
-def _json(data: object) -> str:
-    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a journal; one that was not written to its end counts for nothing."""
+    with io_errors(path):
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [row for line in lines if (row := _object_or_none(line)) is not None]
+
+
+def _object_or_none(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _seal(path: Path) -> tuple[str, int]:
+    """Return checksum and size of a file."""
+    with io_errors(path):
+        data = path.read_bytes()
+    return checksum(data), len(data)
+
+
+def _is_whole_file(path: Path, sha256: str) -> bool:
+    if not path.exists():
+        return False
+    return _seal(path)[0] == sha256
+
+
+def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items()))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _now() -> str:

@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffbench import Function, OpaqueScheme, Spec, run, summarize
-from diffbench.analysis.summary import (
-    FLAT_FACTOR,
-    NEIGHBOURS,
-    RANKING_CRITERION,
-    rank,
-    ranking_rows,
-    running_median,
-    summarize_curves,
-    summary_columns,
-)
+from diffbench.analysis.summary import RANKING_CRITERION, rank, ranking_rows, summary_columns
+from diffbench.sweep.curves import FLAT_FACTOR, NEIGHBOURS, curves_of, running_median
 from diffbench.sweep.results import STATUSES, Results, Status
 
 NAN = math.nan
@@ -53,7 +45,8 @@ def curve_block(curves, *, references=None, status=None, function="line", scheme
 
 
 def results_of(*blocks):
-    return Results("", blocks, {})
+    keys = tuple(block.key for block in blocks)
+    return Results("", blocks, [curves_of(block) for block in blocks], keys, {}, lambda: iter(()))
 
 
 # running median -------------------------------------------------------------------------------------------------------
@@ -101,7 +94,7 @@ def test_five_neighbours_and_a_factor_of_ten():
 
 def test_the_optimum_is_the_least_running_median_and_not_the_luckiest_cell():
     lucky = [1.0, 0.5, 0.0, 0.5, 0.25, 0.125, 0.125, 0.25, 0.25, 1.0]
-    curves = summarize_curves(curve_block([lucky]))
+    curves = curves_of(curve_block([lucky]))
     smooth = naive_median(lucky)
     assert min(range(10), key=lambda i: (smooth[i], i)) != lucky.index(0.0)
     best = smooth.index(min(smooth))
@@ -114,14 +107,14 @@ def test_of_equal_optima_the_largest_epsilon_is_taken():
     curve = [4.0, 4.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0]
     smooth = naive_median(curve)
     assert smooth.count(min(smooth)) > 1
-    curves = summarize_curves(curve_block([curve]))
+    curves = curves_of(curve_block([curve]))
     assert curves.oracle_error[0, 0] == 0.5
     assert curves.optimal_epsilon[0, 0] == pytest.approx(10.0 ** -smooth.index(0.5))
 
 
 def test_the_sign_of_the_error_does_not_matter():
-    plus = summarize_curves(curve_block([[0.5, 0.25, 0.125, 0.25, 0.5]]))
-    minus = summarize_curves(curve_block([[-0.5, -0.25, 0.125, -0.25, 0.5]]))
+    plus = curves_of(curve_block([[0.5, 0.25, 0.125, 0.25, 0.5]]))
+    minus = curves_of(curve_block([[-0.5, -0.25, 0.125, -0.25, 0.5]]))
     assert plus.oracle_error == minus.oracle_error
     assert plus.optimal_epsilon == minus.optimal_epsilon
 
@@ -132,21 +125,21 @@ def test_the_flat_region_holds_what_is_within_a_factor_of_ten():
     block = curve_block([curve])
     smooth = naive_median(curve)
     flat = [i for i, value in enumerate(smooth) if value <= 10 * min(smooth)]
-    assert summarize_curves(block).flat_decades[0, 0] == pytest.approx(flat[-1] - flat[0])
+    assert curves_of(block).flat_decades[0, 0] == pytest.approx(flat[-1] - flat[0])
     assert flat[0] > 0
 
 
 def test_a_factor_of_just_more_than_ten_is_not_flat():
     inside = curve_block([[10.0] * 5 + [1.0] * 5])
     outside = curve_block([[10.5] * 5 + [1.0] * 5])
-    assert summarize_curves(inside).flat_decades[0, 0] == pytest.approx(9)
-    assert summarize_curves(outside).flat_decades[0, 0] < 8
+    assert curves_of(inside).flat_decades[0, 0] == pytest.approx(9)
+    assert curves_of(outside).flat_decades[0, 0] < 8
 
 
 def test_only_ok_cells_count():
     statuses = [Status.OK, Status.COLLAPSED, Status.DOMAIN, Status.OK, Status.OK, Status.OK, Status.FAILED]
     errors = [1.0, 0.0, 0.0, 0.5, 0.25, 0.5, 0.0]
-    curves = summarize_curves(curve_block([errors], status=statuses))
+    curves = curves_of(curve_block([errors], status=statuses))
     smooth = naive_median([e if s == Status.OK else NAN for e, s in zip(errors, statuses, strict=True)])
     assert curves.oracle_error[0, 0] == np.nanmin(smooth)
     assert curves.optimal_epsilon[0, 0] == pytest.approx(10.0 ** -int(np.nanargmin(smooth)))
@@ -154,14 +147,14 @@ def test_only_ok_cells_count():
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != Status.OK])
 def test_a_curve_without_ok_cells_has_no_optimum(status):
-    curves = summarize_curves(curve_block([[0.5, 0.25, 0.5]], status=[status] * 3))
+    curves = curves_of(curve_block([[0.5, 0.25, 0.5]], status=[status] * 3))
     assert all(np.isnan(values).all() for values in (curves.optimal_epsilon, curves.oracle_digits, curves.flat_decades))
 
 
 def test_rule_cells_are_no_part_of_the_curve():
     function = Function("f", "sin(x)", ["1"])
     with_rule, without = (run(Spec(function, ["forward-1"], "1e-1:1e-3", rules=rules)) for rules in (["usual"], []))
-    one, other = (summarize_curves(results.blocks[0]) for results in (with_rule, without))
+    one, other = (curves_of(results.blocks[0]) for results in (with_rule, without))
     assert one.optimal_epsilon == other.optimal_epsilon
     assert one.oracle_error == other.oracle_error
     assert with_rule.blocks[0].digits[0, 0, -1] > one.oracle_digits[0, 0] + 2
@@ -193,7 +186,7 @@ def test_cells_by_status_add_up(swept):
 def test_median_and_worst_are_over_the_points_with_a_derivative(swept):
     frame = summarize(swept).set_index(["function", "scheme"])
     for block in swept.blocks:
-        curves = summarize_curves(block)
+        curves = curves_of(block)
         for s, scheme in enumerate(block.schemes):
             digits = curves.oracle_digits[s][~np.isnan(curves.oracle_digits[s])]
             row = frame.loc[block.function, scheme]
@@ -219,11 +212,11 @@ def test_the_optimal_epsilon_is_one_of_the_points(swept):
     frame = summarize(swept).set_index(["function", "scheme"])
     block = swept.block("exp")
     for s, scheme in enumerate(block.schemes):
-        assert frame.loc[("exp", scheme), "optimal_epsilon"] in summarize_curves(block).optimal_epsilon[s]
+        assert frame.loc[("exp", scheme), "optimal_epsilon"] in curves_of(block).optimal_epsilon[s]
 
 
 def test_the_summary_has_null_and_no_nan(swept):
-    for values in summary_columns(swept.blocks).values():
+    for values in summary_columns(swept.curves).values():
         assert not any(isinstance(value, float) and not math.isfinite(value) for value in values)
     frame = summarize(swept)
     assert frame.loc[(frame["function"] == "abs") & (frame["scheme"] == "complex-step"), "optimal_digits"].isna().all()
@@ -241,12 +234,12 @@ def flat_curve(digits):
 
 
 def ranked(*blocks):
-    return [row["scheme"] for row in ranking_rows(blocks)]
+    return [row["scheme"] for row in ranking_rows(map(curves_of, blocks))]
 
 
 def test_more_digits_come_first():
     block = curve_block([flat_curve(3), flat_curve(9), flat_curve(6)], scheme=["poor", "good", "fair"])
-    rows = ranking_rows([block])
+    rows = ranking_rows([curves_of(block)])
     assert [(row["rank"], row["scheme"]) for row in rows] == [(1, "good"), (2, "fair"), (3, "poor")]
     assert [row["optimal_digits"] for row in rows] == pytest.approx([9, 6, 3], abs=1e-3)
 
@@ -257,7 +250,7 @@ def test_the_ranking_goes_by_the_median_over_functions():
         curve_block([flat_curve(steady), flat_curve(moody)], scheme=names, function=f"f{i}")
         for i, (steady, moody) in enumerate([(5, 9), (5, 1), (5, 2)])
     ]
-    rows = ranking_rows(blocks)
+    rows = ranking_rows(map(curves_of, blocks))
     assert [row["scheme"] for row in rows] == ["steady", "moody"]
     assert rows[1]["optimal_digits"] == pytest.approx(2, abs=1e-3)
     assert rows[1]["optimal_digits_worst"] == pytest.approx(1, abs=1e-3)
@@ -268,7 +261,7 @@ def test_a_function_without_any_ok_cell_counts_as_no_digits():
     good = curve_block([flat_curve(5), flat_curve(8)], scheme=names, function="easy")
     hidden = [Status.OK] * 6 + [Status.UNSUPPORTED] * 6
     hard = curve_block([flat_curve(5), flat_curve(8)], scheme=names, function="hard", status=hidden)
-    rows = ranking_rows([good, hard])
+    rows = ranking_rows([curves_of(good), curves_of(hard)])
     assert [row["scheme"] for row in rows] == names
     assert rows[1]["optimal_digits"] == pytest.approx(4, abs=1e-3)
     assert rows[1]["optimal_digits_worst"] == 0
@@ -297,10 +290,10 @@ def test_each_derivative_and_dtype_has_a_ranking_of_its_own():
 
 
 def test_the_ranking_does_not_depend_on_the_order_of_schemes_or_functions(swept):
-    rows = ranking_rows(swept.blocks)
-    assert ranking_rows(swept.blocks[::-1]) == rows
+    rows = ranking_rows(swept.curves)
+    assert ranking_rows(swept.curves[::-1]) == rows
     again = run(Spec(["cubic", "sqrt", "abs", "exp"], ["complex-step", "central-4", "forward-1"]))
-    assert ranking_rows(again.blocks) == rows
+    assert ranking_rows(again.curves) == rows
 
 
 def test_the_criterion_says_what_is_ranked():
@@ -310,7 +303,7 @@ def test_the_criterion_says_what_is_ranked():
 
 
 def test_the_catalogue_ranks_as_theory_says():
-    rows = ranking_rows(run(Spec(["exp", "sin", "log", "atan"])).blocks)
+    rows = ranking_rows(run(Spec(["exp", "sin", "log", "atan"])).curves)
     digits = {row["scheme"]: row["optimal_digits"] for row in rows}
     assert rows[0]["scheme"] == "complex-step"
     for family in ("forward-{}", "central-{}"):
@@ -324,13 +317,13 @@ def test_the_catalogue_ranks_as_theory_says():
 
 def test_a_scheme_without_epsilon_ranks_by_its_only_cells():
     oracle = OpaqueScheme("oracle", lambda f, x: float(np.exp(x)), takes_epsilon=False)
-    rows = ranking_rows(run(Spec("exp", ["forward-1", oracle])).blocks)
+    rows = ranking_rows(run(Spec("exp", ["forward-1", oracle])).curves)
     assert rows[0]["scheme"] == "oracle"
     assert rows[0]["usual_digits"] is None
 
 
 def test_the_middle_of_two_epsilons_is_the_smaller():
     results = run(Spec(Function("f", "exp(x)", ["0", "20"]), ["central-2"]))
-    chosen = summarize_curves(results.blocks[0]).optimal_epsilon[0]
+    chosen = curves_of(results.blocks[0]).optimal_epsilon[0]
     assert chosen[0] != chosen[1]
-    assert summary_columns(results.blocks)["optimal_epsilon"] == [chosen.min()]
+    assert summary_columns(results.curves)["optimal_epsilon"] == [chosen.min()]

@@ -1,43 +1,16 @@
 """The command line in this process: verbs, options, formats, and every mistake as one line with its exit code."""
 
-import json
-import signal
 import sys
-from dataclasses import dataclass
+from fractions import Fraction
 
 import pytest
 
 from diffbench import Spec, load, run
 from diffbench.cli import VERBS, main
 from diffbench.errors import StoreError
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out, parse_constant=pytest.fail)
-
-
-@pytest.fixture
-def diffbench(monkeypatch, capsys, tmp_path):
-    """Return a function that runs a command line in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["diffbench", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return Outcome(stop.value.code, out, err)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield call
-    signal.signal(signal.SIGTERM, before)
+from diffbench.reference.balls import Ball
+from diffbench.reference.exact import references
+from diffbench.schemes.step_rules import RULES
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +44,13 @@ def test_run_leaves_a_run_folder_with_its_report(diffbench, tmp_path):
     outcome = diffbench("run", "--suite", "lab", "--out", "new")
     assert outcome.code == 0
     assert {path.name for path in (tmp_path / "new").iterdir()} == {
-        *("manifest.json", "plan.json", "spec.toml", "cells", "references.parquet"),
+        *("manifest.json", "plan.json", "spec.toml", "cells", "curves", "references.parquet"),
         *("summary.parquet", "tables", "figures", "report.html"),
     }
     assert outcome.out.splitlines()[-1] == "report: new/report.html"
     assert "21 cells planned: 21 ok" in outcome.out
     assert "7 references: 7 certified" in outcome.out
-    assert load(tmp_path / "new").spec == Spec("lab").to_toml()
+    assert load(tmp_path / "new").spec == Spec("lab", anatomy=True).to_toml()
 
 
 def test_without_out_the_folder_is_below_results(diffbench, tmp_path):
@@ -100,7 +73,7 @@ def test_progress_goes_to_stderr_and_quiet_shows_none(diffbench):
 
 
 def test_options_are_those_of_the_spec(diffbench, tmp_path, monkeypatch):
-    monkeypatch.setattr("diffbench.cli.run.write_report", lambda *_: "elsewhere")
+    monkeypatch.setattr("diffbench.report.folder.write_report", lambda *_: "elsewhere")
     outcome = diffbench(
         *("run", "-f", "x**3", "-f", "exp", "--at", "2", "--at", "1/3", "-s", "central-4", "-s", "stencil(-1,0,2)"),
         *("--epsilon", "1e-2,1e-3", "--epsilon", "1e-5:1e-6:1/decade", "--derivative", "1", "--derivative", "2"),
@@ -113,6 +86,19 @@ def test_options_are_those_of_the_spec(diffbench, tmp_path, monkeypatch):
     assert set(frame["scheme"]) == {"central-4", "central-4-d2", "stencil(-1,0,2)", "stencil(-1,0,2)-d2"}
     assert set(frame["dtype"]) == {"float32", "float64"}
     assert frame["epsilon_index"].max() == 3
+
+
+def test_rules_are_named_one_by_one_or_all_together(diffbench, tmp_path):
+    common = ("run", "-f", "exp", "-s", "central-2", "--epsilon", "1e-1:1e-9", "--quiet", "--no-report")
+    assert diffbench(*common, "--rule", "mathur", "--rule", "fixed(1/8)", "--out", "two").code == 0
+    assert set(load(tmp_path / "two").to_frame()["rule"].dropna()) == {"mathur", "fixed(1/8)"}
+    assert diffbench(*common, "--rule", "all", "--out", "every").code == 0
+    assert set(load(tmp_path / "every").to_frame()["rule"].dropna()) == {rule.name for rule in RULES}
+    rows = diffbench("show", "every", "--table", "regret", "--format", "json").json
+    assert {row["rule"]: row["evaluations"] for row in rows}["stepleman-winarsky"] > 5
+    assert rows == sorted(rows, key=lambda row: (row["lost_median"], row["lost_worst"]))
+    assert "and those of adaptive rules" in diffbench("plan", "-f", "exp", "--rule", "mathur").out
+    assert "rule: 'best' is not one of usual" in diffbench("plan", "-f", "exp", "--rule", "best").err
 
 
 def test_a_spec_file_with_options_in_place_of_its_keys(diffbench, tmp_path):
@@ -152,7 +138,7 @@ def test_json_of_run_is_on_stdout_alone(diffbench):
 # show and report ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", ["ranking", "summary", "digits", "estimates", "references", "status"])
+@pytest.mark.parametrize("table", ["ranking", "summary", "digits", "estimates", "references", "status", "regret"])
 @pytest.mark.parametrize("folder", ["lab", "large"])
 def test_show_prints_every_table_in_both_formats(table, folder, diffbench, lab, large):
     path = {"lab": lab, "large": large}[folder]
@@ -197,10 +183,52 @@ def test_report_makes_the_report_of_a_run_again(diffbench, tmp_path):
 # exact, weights, list -------------------------------------------------------------------------------------------------
 
 
+def test_references_verify_prints_a_table_and_no_disagreement(diffbench):
+    outcome = diffbench("references", "verify", "lab", "--derivative", "1", "--derivative", "3", "--format", "json")
+    assert outcome.code == 0
+    names = [f"{name}" for name in outcome.json[0]]
+    assert names == [
+        *("suite", "function", "derivative", "certified", "agreed", "uncertain", "nondifferentiable"),
+        *("second_opinions", "third_opinions", "disagreements", "remarks"),
+    ]
+    assert [row["derivative"] for row in outcome.json] == [1, 3] * 5
+    assert {row["suite"] for row in outcome.json} == {"lab"}
+    assert outcome.err == "14 certified, 14 with a second opinion, 0 disagreements\n"
+    assert diffbench("references", "verify", "lab").out.splitlines()[-1].endswith(" 0 disagreements")
+
+
+def test_a_disagreement_of_the_ways_exits_with_1(diffbench, monkeypatch):
+    from diffbench.reference import verify
+
+    def wrong(*arguments):
+        return [reference._replace(ball=Ball.around(Fraction(17), 0)) for reference in references(*arguments)]
+
+    monkeypatch.setattr(verify, "references", wrong)
+    assert diffbench("references", "verify", "lab", "--derivative", "1").code == 1
+
+
+def test_references_verify_names_what_is_wrong(diffbench):
+    assert "'nosuch' is not one of" in one_line(diffbench("references", "verify", "nosuch"), 2)
+    assert "derivative: 11" in one_line(diffbench("references", "verify", "lab", "--derivative", "11"), 2)
+    assert "No such command" in one_line(diffbench("references", "check"), 2)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "1e9"])
+def test_a_time_limit_is_a_number_of_seconds(diffbench, seconds):
+    for verb in (["exact", "x", "--at", "1"], ["run", "-f", "x", "--at", "1", "--quiet"]):
+        assert "time_limit: " in one_line(diffbench(*verb, "--time-limit", seconds), 2)
+
+
+def test_a_formula_that_is_not_real_is_a_mistake(diffbench):
+    message = one_line(diffbench("exact", "Max(acos(2), x)", "--at", "1"), 2)
+    assert "'Max(acos(2), x)' has no real meaning" in message
+
+
 def test_exact_prints_value_and_certificate(diffbench):
     fields = diffbench("exact", "sin(x)", "--at", "1", "--format", "json").json
     assert list(fields) == [
-        *("value", "verdict", "certified_digits", "radius", "method", "hi", "lo", "left", "right", "reason")
+        *("value", "verdict", "certified_digits", "radius", "method", "hi", "lo", "left", "right"),
+        *("second_opinion", "reason"),
     ]
     assert fields["value"] == "0.54030230586813971740093660744297660373231042061792"
     assert (fields["hi"], fields["verdict"], fields["method"]) == (0.5403023058681398, "certified", "ball")
@@ -256,7 +284,7 @@ def test_weights_of_a_derivative_that_the_name_does_not_say(diffbench):
 
 @pytest.mark.parametrize(
     ("what", "least", "key"),
-    [("functions", 80, "formula"), ("schemes", 60, "order"), ("suites", 4, "suite"), ("rules", 1, "rule")],
+    [("functions", 80, "formula"), ("schemes", 60, "order"), ("suites", 4, "suite"), ("rules", 18, "description")],
 )
 def test_lists(what, least, key, diffbench):
     rows = diffbench("list", what, "--format", "json").json
@@ -445,7 +473,7 @@ def test_every_verb_explains_its_options(verb, diffbench):
     assert "Usage:" in outcome.out
     lines = [line.split() for line in outcome.out.splitlines() if line.startswith("  -")]
     assert lines
-    if verb != "exact":
+    if verb not in {"exact", "recommend"}:
         assert diffbench(verb, "-h").out == outcome.out
 
 
@@ -461,3 +489,27 @@ def test_the_options_of_run_are_those_of_the_contract(diffbench):
         assert option in text
     for option in ("--out", "--quiet", "--format"):
         assert option in text
+
+
+# noise ----------------------------------------------------------------------------------------------------------------
+
+
+def test_noise_of_a_formula_is_an_option(diffbench, tmp_path):
+    outcome = diffbench("run", "-f", "exp(x)", "--at", "1", "--noise", "relative 1e-6", "--out", "noisy", "--quiet")
+    assert outcome.code == 0
+    assert 'noise = "relative 1e-06"' in (tmp_path / "noisy" / "spec.toml").read_text("utf-8")
+    assert "exp(x), noise relative 1e-06; first derivative" in (tmp_path / "noisy" / "report.html").read_text("utf-8")
+
+
+def test_noise_of_a_known_function_keeps_its_points_and_its_own_noise_where_none_is_stated(diffbench):
+    def planned(*arguments):
+        return diffbench("plan", *arguments, "-s", "forward-1", "--format", "json").json["cells"]
+
+    assert planned("-f", "exp", "--noise", "relative 1e-6") == planned("-f", "exp")
+    assert diffbench("run", "-f", "noisy-exp", "--at", "2", "--out", "other", "--quiet", "--no-report").code == 0
+    assert load("other").curves[0].noise == "relative 1e-06"
+
+
+@pytest.mark.parametrize("arguments", [("-f", "x", "--at", "1", "--noise", "loud"), ("--noise", "relative 1e-6")])
+def test_noise_that_cannot_be_is_refused(diffbench, arguments):
+    assert one_line(diffbench("run", *arguments), 2).startswith("diffbench: noise: ")

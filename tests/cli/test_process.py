@@ -126,7 +126,7 @@ def test_an_interrupted_run_says_so_and_leaves_whole_files(number, tmp_path):
         assert process.stdout.read() == ""
     assert first.startswith("sweep: ")
     assert process.returncode == 130
-    assert rest.splitlines()[-1] == "diffbench: interrupted"
+    assert rest.splitlines()[-1] == "diffbench: interrupted; diffbench run --resume run goes on"
     assert "Traceback" not in rest
     assert json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))["state"] == "running"
     assert not (tmp_path / "run" / "report.html").exists()

@@ -14,7 +14,7 @@ from diffbench import exact_derivative, parse_formula
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import _functions, compile_formula, named_constant
 from diffbench.functions.function import is_array_of
-from diffbench.functions.grammar import ARITIES
+from diffbench.functions.grammar import ARITIES, Call, walk
 from diffbench.rounding import DTYPES, round_to
 
 
@@ -181,6 +181,29 @@ SAMPLES = {
     "Piecewise": ("(x**2, x <= 0.2), (1/x, x > 1), (", EVERY),
 }
 
+AGAINST_MPMATH = [
+    ("li(x)", ["0.1", "0.5", "1.5", "20"], mpmath.li),
+    ("erfinv(x)", ["-0.999", "-0.25", "1e-9", "0.5"], mpmath.erfinv),
+    ("erfcinv(x)", ["1e-9", "0.25", "0.75", "1.5"], lambda x: mpmath.erfinv(1 - x)),
+    ("polylog(1, x)", ["-3", "-1e-9", "1e-9", "0.5"], lambda x: -mpmath.log1p(-x)),
+    (
+        "polylog(2, x)",
+        ["-20", "-1.25", "-1", "-0.5", "-1e-9", "0", "1e-9", "0.25", "0.5", "0.75", "0.999", "1"],
+        lambda x: mpmath.polylog(2, x),
+    ),
+    ("uppergamma(Rational(1, 3), x)", ["0", "0.1", "1.75", "40"], lambda x: mpmath.gammainc(mpmath.mpf(1) / 3, x)),
+    ("uppergamma(3, x)", ["0", "0.1", "1.75", "40"], lambda x: mpmath.gammainc(3, x)),
+    ("lowergamma(5/2, x)", ["0", "0.1", "1.75", "40"], lambda x: mpmath.gammainc(2.5, 0, x)),
+    ("lowergamma(0.01, x)", ["0", "1e-9", "1.75", "40"], lambda x: mpmath.gammainc(mpmath.mpf("0.01"), 0, x)),
+    ("hyper([], [], x)", EVERY, mpmath.exp),
+    ("hyper([1/2], [], x)", [*INSIDE, "-20"], lambda x: 1 / mpmath.sqrt(1 - x)),
+    ("hyper([-2], [], x)", EVERY, lambda x: (1 - x) ** 2),
+    ("hyper([], [3/2], x)", EVERY, lambda x: mpmath.hyp0f1(1.5, x)),
+    ("hyper([-1/2], [3], x)", EVERY, lambda x: mpmath.hyp1f1(-0.5, 3, x)),
+    ("hyper([1/2, 2], (-5/2,), x)", INSIDE, lambda x: mpmath.hyp2f1(0.5, 2, -2.5, x)),
+    ("hyper([1, 2], [2], x)", OUTSIDE, lambda x: 1 / (1 - x)),
+]
+
 LOSES_A_FEW = {"erfi": 1e-14, "airyai": 1e-13, "airybi": 1e-13, "airyaiprime": 1e-13, "airybiprime": 1e-13}
 LOSES_A_FEW |= {"besselj": 1e-13, "bessely": 1e-13, "gamma": 1e-14, "fresnels": 1e-13, "fresnelc": 1e-13}
 
@@ -191,10 +214,12 @@ def sample(name):
 
 
 def test_no_function_of_the_grammar_is_left_out():
-    assert set(SAMPLES) == set(ARITIES)
+    trees = [parse_formula(text).tree for text, _, _ in AGAINST_MPMATH]
+    further = {node.name for tree in trees for node in walk(tree) if isinstance(node, Call)}
+    assert set(SAMPLES) | further == set(ARITIES)
 
 
-@pytest.mark.parametrize("name", sorted(ARITIES))
+@pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_numpy_agrees_with_balls(name):
     formula, points = sample(name)
     for point in points:
@@ -204,8 +229,70 @@ def test_numpy_agrees_with_balls(name):
         assert got == pytest.approx(truth, rel=LOSES_A_FEW.get(name, 5e-15), abs=1e-300), (formula, point)
 
 
+@pytest.mark.parametrize(("formula", "points", "function"), AGAINST_MPMATH)
+def test_numpy_agrees_with_mpmath(formula, points, function):
+    for point in points:
+        x = float(point)
+        with mpmath.workdps(40):
+            truth = float(function(mpmath.mpf(x)))
+        assert value(formula, x) == pytest.approx(truth, rel=5e-15, abs=1e-300), (formula, point)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize("name", sorted(ARITIES))
+@pytest.mark.parametrize(("formula", "points", "function"), AGAINST_MPMATH)
+def test_small_dtypes_agree_with_mpmath_or_are_detected(formula, points, function, dtype):
+    x = np.array([float(point) for point in points], dtype=dtype)
+    got = compile_formula(parse_formula(formula), dtype)(x)
+    assert got.shape == x.shape
+    if is_array_of(got, x.shape, dtype):
+        with mpmath.workdps(40):
+            truth = [float(function(mpmath.mpf(float(node)))) for node in x]
+        assert np.allclose(got.astype(float), truth, rtol=60 * np.finfo(dtype).eps, atol=60 * np.finfo(dtype).tiny)
+    else:
+        assert dtype == "float16", "SciPy has every one of them in float32"
+        assert got.dtype.itemsize > x.dtype.itemsize
+
+
+@pytest.mark.parametrize(
+    ("formula", "outside", "inside"),
+    [
+        ("li(x)", [-1e-9, -3], [0, 0.5, 3]),
+        ("erfinv(x)", [-1.5, 1.5], [-0.5, 0.5]),
+        ("erfcinv(x)", [-0.5, 2.5], [0.5, 1.5]),
+        ("polylog(1, x)", [1.5, 30], [-5, 0.5]),
+        ("polylog(2, x)", [1.0001, 1.5, 30], [-5, 0, 1]),
+        ("uppergamma(2, x)", [-1e-9, -3], [0, 3]),
+        ("lowergamma(1/2, x)", [-1e-9, -3], [0, 3]),
+        ("hyper([1/3], [], x)", [1.5, 30], [-5, 0.5]),
+        ("hyper([1/2, 1], [7/3], x)", [1.5, 30], [-5, 0.5, 1]),
+    ],
+)
+def test_special_functions_end_where_they_stop_being_real(formula, outside, inside):
+    evaluate = compile_formula(parse_formula(formula), "float64")
+    assert not np.isfinite(evaluate(np.array(outside, dtype=float))).any()
+    assert np.isfinite(evaluate(np.array(inside, dtype=float))).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        ("polylog(3, x)", "polylog of order 3"),
+        ("x + polylog(-1/2, x)", "polylog of order -1/2"),
+        ("uppergamma(0, x)", "uppergamma of order 0"),
+        ("lowergamma(-3/2, x)", "lowergamma of order -3/2"),
+        ("hyper([1, 2, 3], [4, 5], x)", "hyper of type 3F2"),
+        ("hyper([1, 1], [], x)", "hyper of type 2F0"),
+        ("sin(hyper([], [1, 1], x))", "hyper of type 0F2"),
+    ],
+)
+def test_what_scipy_has_not_is_unsupported_with_its_parameters(formula, reason, dtype):
+    with pytest.raises(UnsupportedError, match=f"^no numerical implementation of {reason}$"):
+        compile_formula(parse_formula(formula), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_small_dtypes_stay_or_are_detected(name, dtype):
     formula, points = sample(name)
     x = np.array([float(point) for point in points], dtype=dtype)
@@ -255,7 +342,43 @@ def test_what_is_not_analytic_refuses_complex_values(text):
         compile_formula(parse_formula(text), "complex128")
 
 
-@pytest.mark.parametrize("name", sorted(name for name, how in _functions().items() if how.accepts_complex))
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("li(x)", "erfinv(x)", "erfcinv(x)", "uppergamma(2, x)", "lowergamma(2, x)"),
+        *("hyper([], [1], x)", "hyper([1], [2], x)", "hyper([1, 2], [3], x)"),
+    ],
+)
+def test_what_scipy_has_for_real_numbers_only_says_so(text):
+    with pytest.raises(UnsupportedError, match=f"^needs complex values, which {text.split('(')[0]} does not take$"):
+        compile_formula(parse_formula(text), "complex128")
+
+
+@pytest.mark.parametrize("step", [1e-8, 1e-20, 1e-200])
+@pytest.mark.parametrize(
+    ("formula", "points", "slope"),
+    [
+        ("polylog(1, x)", ["-3", "1e-9", "0.5"], lambda x: 1 / (1 - x)),
+        ("polylog(2, x)", ["-20", "-1", "-0.5", "1e-9", "0.5", "0.9"], lambda x: -mpmath.log1p(-x) / x),
+        ("hyper([], [], x)", EVERY, mpmath.exp),
+        ("hyper([1/2], [], x)", INSIDE, lambda x: (1 - x) ** -1.5 / 2),
+        ("hyper([-2], [], x)", EVERY, lambda x: 2 * x - 2),
+    ],
+)
+def test_continuations_give_slopes_for_the_smallest_steps(formula, points, slope, step):
+    evaluate = compile_formula(parse_formula(formula), "complex128")
+    for point in points:
+        above = evaluate(np.array([complex(float(point), step)]))
+        assert above.dtype == np.complex128
+        with mpmath.workdps(40):
+            truth = float(slope(mpmath.mpf(float(point))))
+        assert above[0].imag / step == pytest.approx(truth, rel=1e-13), (formula, point)
+        assert above[0].real == pytest.approx(value(formula, float(point)), rel=5e-15, abs=5e-15), (formula, point)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in SAMPLES if name in _functions() and _functions()[name].accepts_complex)
+)
 def test_continuations_are_analytic_and_real_on_the_real_line(name):
     formula, points = sample(name)
     evaluate = compile_formula(parse_formula(formula), "complex128")

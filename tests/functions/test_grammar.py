@@ -20,9 +20,13 @@ from diffbench.functions.grammar import (
     MAX_DIGITS,
     MAX_HEIGHT,
     MAX_LENGTH,
+    MAX_PARAMETER,
+    MAX_PARAMETERS,
+    RATIONAL_FIRST,
     RESERVED,
     Binary,
     Call,
+    List,
     Name,
     Negative,
     Number,
@@ -44,6 +48,8 @@ def stripped(node):
             return Binary(operator, stripped(left), stripped(right))
         case Call(name, arguments):
             return Call(name, tuple(map(stripped, arguments)))
+        case List(items):
+            return List(tuple(map(stripped, items)))
         case _:
             return replace(node, position=0)
 
@@ -85,6 +91,21 @@ def number(value):
             "Piecewise((0, x < 0), (x, True))",
             Call("Piecewise", (number(0), Binary("<", X, number(0)), X, Name("True"))),
         ),
+        ("hyper([], [], x)", Call("hyper", (List(()), List(()), X))),
+        ("hyper((), [2,], x)", Call("hyper", (List(()), List((number(2),)), X))),
+        (
+            "hyper((-1, (1)/2,), (3, 4), 2*x)",
+            Call(
+                "hyper",
+                (
+                    List((Negative(number(1)), Binary("/", number(1), number(2)))),
+                    List((number(3), number(4))),
+                    Binary("*", number(2), X),
+                ),
+            ),
+        ),
+        ("hyper((1), [(2)], (x))", Call("hyper", (List((number(1),)), List((number(2),)), X))),
+        ("polylog(-1/2, x)", Call("polylog", (Binary("/", Negative(number(1)), number(2)), X))),
     ],
 )
 def test_formulas_mean_these_trees(text, expected):
@@ -95,6 +116,9 @@ def test_positions_are_those_of_the_text():
     parsed = parse_formula("  1 + sin(x)").tree
     assert (parsed.position, parsed.left.position, parsed.right.position) == (4, 2, 6)
     assert parsed.right.arguments[0].position == 10
+    upper, lower, _ = parse_formula("hyper([1, 2], (3,), x)").tree.arguments
+    assert (upper.position, lower.position) == (6, 14)
+    assert [item.position for item in upper.items] == [7, 10]
 
 
 @pytest.mark.parametrize("alias", sorted(ALIASES))
@@ -196,6 +220,8 @@ def unparse(node, least=1):
             return "Piecewise(" + ", ".join(f"({unparse(a)}, {unparse(b)})" for a, b in pairs) + ")"
         case Call(name, arguments):
             return f"{name}({', '.join(map(unparse, arguments))})"
+        case List(items):
+            return f"[{', '.join(map(unparse, items))}]"
         case Negative(operand):
             level, text = 3, "-" + unparse(operand, 3)
         case Binary("**", left, right):
@@ -219,11 +245,19 @@ NUMBERS = st.builds(lambda n, e: Number(Fraction(n, 10**e)), st.integers(0, 99),
 LEAVES = st.one_of(NUMBERS, st.just(X), st.just(Name("pi")), st.just(Name("E")))
 WHOLE = st.integers(0, 9).map(number)
 ONE_ARGUMENT = sorted(name for name, arity in ARITIES.items() if arity == (1, 1))
+PARAMETERS = st.one_of(NUMBERS, NUMBERS.map(Negative))
+UPPER = st.lists(PARAMETERS, max_size=MAX_PARAMETERS)
+LOWER = st.lists(PARAMETERS.filter(lambda n: not is_pole(n)), max_size=MAX_PARAMETERS)
 TWO_ARGUMENTS = ["atan2", "beta", "binomial", "log", "besselj", "Max", "Min"]
 
 
+def is_pole(node):
+    return rational_value(node).denominator == 1 and rational_value(node) <= 0
+
+
 def branches(inner):
-    condition = st.builds(Binary, st.sampled_from(COMPARISONS), inner, inner)
+    compared = inner.filter(lambda node: not any(getattr(n, "name", "") == "Piecewise" for n in walk(node)))
+    condition = st.builds(Binary, st.sampled_from(COMPARISONS), compared, compared)
     return st.one_of(
         st.builds(Negative, inner),
         st.builds(Binary, st.sampled_from("+-*/"), inner, inner),
@@ -231,6 +265,8 @@ def branches(inner):
         st.builds(lambda f, a: Call(f, (a,)), st.sampled_from(ONE_ARGUMENT), inner),
         st.builds(lambda f, a, b: Call(f, (a, b)), st.sampled_from(TWO_ARGUMENTS), inner, inner),
         st.builds(lambda f, n, a: Call(f, (n, a)), st.sampled_from(sorted(INTEGER_FIRST)), WHOLE, inner),
+        st.builds(lambda f, s, a: Call(f, (s, a)), st.sampled_from(["polylog", "uppergamma"]), PARAMETERS, inner),
+        st.builds(lambda a, b, z: Call("hyper", (List(tuple(a)), List(tuple(b)), z)), UPPER, LOWER, inner),
         st.builds(lambda p, q: Call("Rational", (p, number(q))), WHOLE, st.integers(1, 9)),
         st.builds(lambda a, c, b: Call("Piecewise", (a, c, b, Name("True"))), inner, condition, inner),
     )
@@ -272,6 +308,20 @@ def test_rational_value_is_the_value(node):
     assert rational_value(Binary("+", node, X)) is None
 
 
+def test_the_parameters_of_hyper_are_nodes_of_the_tree():
+    formula = parse_formula("hyper([1, 1/2], [], pi)").tree
+    assert sum(isinstance(node, Number) for node in walk(formula)) == 3
+    assert sum(isinstance(node, List) for node in walk(formula)) == 2
+    assert constants_only(formula)
+    assert rational_value(formula.arguments[0]) is None
+
+
+@pytest.mark.parametrize("name", sorted(RATIONAL_FIRST))
+@pytest.mark.parametrize("order", ["1/3", "-7/2", "100", "Rational(5, 2)", "2*(1 - 0.25)"])
+def test_orders_may_be_any_rational_numbers(name, order):
+    assert rational_value(parse_formula(f"{name}({order}, x)").tree.arguments[0]) is not None
+
+
 # What is refused, and where -------------------------------------------------------------------------------------------
 
 DEEP = "(" * MAX_DEPTH + "x" + ")" * MAX_DEPTH
@@ -289,6 +339,7 @@ HIGH = "x" + "+x" * (MAX_HEIGHT)
         ("2x", 1, "an operator is missing"),
         ("2 x", 2, "an operator is missing"),
         ("x y", 2, "an operator is missing"),
+        ("Piecewise((1, Piecewise((x, x < 0), (2, True)) <= 1), (x, True))", 14, "a condition holds no Piecewise"),
         ("x + y", 4, "second variable 'y' beside 'x'"),
         ("1 + alpha", 4, "unknown name 'alpha'"),
         ("sni(x)", 0, "unknown function 'sni'; did you mean 'sin'"),
@@ -302,7 +353,9 @@ HIGH = "x" + "+x" * (MAX_HEIGHT)
         ("x @ 2", 2, "character '@' has no meaning"),
         ("x = 2", 2, "character '='"),
         ("x.real", 1, "character '.'"),
-        ("x[0]", 1, "character '\\['"),
+        ("x[0]", 1, "an operator is missing"),
+        ("[x]", 0, "expected a number"),
+        ("sin([x])", 4, "expected a number"),
         ("x; x", 1, "character ';'"),
         ("'x'", 0, "character"),
         ("x\x00", 1, "character '\\\\x00'"),
@@ -325,6 +378,36 @@ HIGH = "x" + "+x" * (MAX_HEIGHT)
         ("legendre(1/2, x)", 0, "whole number from 0 to 100"),
         ("hermite(101, x)", 0, "whole number from 0 to 100"),
         ("chebyshevt(-1, x)", 0, "whole number from 0 to 100"),
+        ("1 + polylog(x, x)", 4, "first argument of polylog must be a rational number up to ±100"),
+        ("uppergamma(pi, x)", 0, "first argument of uppergamma must be a rational number"),
+        ("polylog(2**(1/2), x)", 0, "first argument of polylog must be a rational number"),
+        ("uppergamma(101, x)", 0, "up to ±100"),
+        ("lowergamma(-201/2, x)", 0, "up to ±100"),
+        ("lowergamma(-3, x)", 0, "first argument of lowergamma must be no whole number up to 0"),
+        ("lowergamma(1 - 1, x)", 0, "no whole number up to 0"),
+        ("polylog(2)", 0, "polylog takes 2 arguments, not 1"),
+        ("hyper()", 6, "expected a list of parameters"),
+        ("hyper(x, [1], x)", 6, "expected a list of parameters such as \\[1, 1/2\\]"),
+        ("hyper([1], 2, x)", 11, "expected a list of parameters"),
+        ("hyper([1], x)", 11, "expected a list of parameters"),
+        ("hyper([1], [2])", 0, "hyper takes 3 arguments, not 2"),
+        ("1 + hyper([1], [2], x, x)", 4, "hyper takes 3 arguments, not 4"),
+        ("hyper([1], [2], [x])", 16, "expected a number"),
+        ("hyper([1, x], [2], x)", 10, "a parameter of hyper must be a rational number up to ±100"),
+        ("hyper([1], [1 + pi], x)", 12, "a parameter of hyper must be a rational number"),
+        ("hyper([1], [2, -100.5], x)", 15, "up to ±100"),
+        ("hyper([1], [1/2, 1 - 2], x)", 17, "a lower parameter of hyper must be no whole number up to 0"),
+        ("hyper([0], [0], x)", 12, "no whole number up to 0"),
+        ("hyper([1, 2, 3, 4, 5, 6], [], x)", 6, "a list of hyper has 0 to 5 parameters"),
+        ("hyper([], (1, 2, 3, 4, 5, 6), x)", 10, "a list of hyper has 0 to 5 parameters"),
+        ("hyper([1), [2], x)", 8, "expected '\\]'"),
+        ("hyper((1], [2], x)", 8, "expected '\\)'"),
+        ("hyper([,], [2], x)", 7, "expected a number"),
+        ("hyper([1,,], [2], x)", 9, "expected a number"),
+        ("hyper([1", 8, "the formula ends"),
+        ("hyper([1 2], [2], x)", 9, "expected '\\]'"),
+        ("hyper((1)/2, [2], x)", 9, "expected '\\)'"),
+        ("hyper(" + "(" * (MAX_DEPTH + 1), MAX_DEPTH + 6, f"deeper than {MAX_DEPTH} levels"),
         ("1 + factorial(1001)", 4, "factorial of a constant beyond ±1000"),
         ("gamma(500*3)", 0, "gamma of a constant beyond"),
         ("binomial(2000, x)", 0, "binomial of a constant beyond"),
@@ -369,6 +452,10 @@ def test_errors_know_their_position(text, position, message):
         "2**6000",
         "hermite(100, x)",
         "Max(" + ", ".join("x" * 20) + ")",
+        "+".join(["hyper([], (), x)"] * (MAX_DEPTH + 1)),
+        f"polylog(-{MAX_PARAMETER}, x)",
+        f"uppergamma({MAX_PARAMETER}, x)",
+        f"hyper([1, 2, -3, 4.5, {MAX_PARAMETER}], [1, 2, 3, -4.5, {MAX_PARAMETER}], x)",
     ],
 )
 def test_bounds_are_reached_without_harm(text):
@@ -420,8 +507,11 @@ PIECES = [
     "gamma",
     "_",
     "__class__",
+    "hyper",
+    "polylog",
+    "hyper([1,",
 ]
-PIECES += [*"()+-*/^,<>=!. \n", "**", "<=", "==", "!=", "((", "))", "1e", "0", "é", "\x00", "\u2028", "\ud800"]
+PIECES += [*"()[]+-*/^,<>=!. \n", "**", "<=", "==", "!=", "((", "))", "1e", "0", "é", "\x00", "\u2028", "\ud800"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
@@ -431,6 +521,7 @@ def test_pieces_of_formulas_are_a_formula_or_an_input_error(text):
 
 
 VALID = ["Piecewise((0, x <= -1), (exp(-1/(1 - x**2)), x < 1), (0, True))", "-besselj(1, x)**2/x + 0.1e-3*pi"]
+VALID += ["polylog(2, x) + hyper([1, -1/2], (3, 0.5,), -x**2)*lowergamma(5/2, x)"]
 
 
 @given(st.sampled_from(VALID), st.integers(0, 70), st.integers(0, 3), st.sampled_from([*PIECES, ""]))
@@ -453,6 +544,10 @@ def test_mutations_of_a_formula_are_a_formula_or_an_input_error(text, place, rem
         "9**" * 3333 + "9",
         "x" + "*(9**9)" * 190,
         "Max(" + "x," * 4990 + "x)",
+        "hyper([" + "1," * 4990,
+        "hyper([" * 1400,
+        "hyper(" + "(" * 9000,
+        "+".join(["hyper([1,2,3,4,5],[1,2,3,4,5],x)"] * 190),
         "+".join(["2**6000"] * 190),
         "(2**6000+" * 58 + "1" + ")" * 58,
         "1" * 99 + ("/" + "3" * 99) * 99,
@@ -479,6 +574,9 @@ def test_hostile_texts_are_judged_quickly(text):
         "digamma(10000000)",
         "polygamma(1,10000000)",
         "loggamma(10**9)",
+        "uppergamma(100, 10**9)",
+        "lowergamma(100, gamma(3))",
+        "polylog(-100, 10**300)",
     ],
 )
 def test_calls_of_constants_are_bounded(text):
@@ -487,7 +585,8 @@ def test_calls_of_constants_are_bounded(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["x**sqrt(2)", "x**(pi/2)", "2**(1/3)*x", "exp(-1)*x", "gamma(1/3)*x", "besselj(1/2, x)"]
+    "text",
+    ["x**sqrt(2)", "x**(pi/2)", "2**(1/3)*x", "exp(-1)*x", "gamma(1/3)*x", "besselj(1/2, x)", "x*polylog(2, 1/2)"],
 )
 def test_small_constants_are_allowed(text):
     assert parse_formula(text).variable == "x"

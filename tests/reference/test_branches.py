@@ -8,7 +8,7 @@ import sympy
 from diffbench import parse_formula
 from diffbench.errors import UncertainError
 from diffbench.functions.symbolic import to_sympy
-from diffbench.reference.branches import branch, has_switches, is_seam
+from diffbench.reference.branches import branch, has_switches
 
 X = sympy.Symbol("x", real=True)
 HALF = sympy.Rational(1, 2)
@@ -66,32 +66,11 @@ def test_smooth_expressions_are_their_own_branch():
     assert branch(smooth, X, Fraction(0), 0) is smooth
 
 
-@pytest.mark.parametrize(
-    ("text", "x", "seam"),
-    [
-        ("Abs(x)", 0, True),
-        ("Abs(x)", "1e-300", False),
-        ("Max(0, x)", 0, True),
-        ("Max(0, x, 2*x - 1)", 1, True),
-        ("Heaviside(x - 1/8)", "1/8", True),
-        ("Heaviside(x - 1/3)", "0.3333333333333333333333333333333333333333", False),
-        ("Piecewise((0, x < 0), (x, True))", 0, True),
-        ("Piecewise((0, x < 0), (x, True))", 1, False),
-        ("Abs(Abs(x) - 1)", 1, True),
-        ("sqrt(x**2)", 0, True),
-    ],
-)
-def test_seams_are_where_a_switch_changes(text, x, seam):
-    assert is_seam(to_sympy(parse_formula(text)), X, Fraction(x)) == seam
-
-
 def test_an_undecidable_branch_is_uncertain_and_never_guessed():
     hidden_zero = "Abs(sin(2*x) - 2*sin(x)*cos(x))"
     for side in (-1, 0, 1):
         with pytest.raises(UncertainError, match="not settled"):
             at(hidden_zero, 1, side)
-    with pytest.raises(UncertainError, match="not settled"):
-        is_seam(to_sympy(parse_formula(hidden_zero)), X, Fraction(1))
 
 
 def test_where_no_piece_holds_there_is_no_value():

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from diffbench.reference.pair import (
     correct_digits,
     relative_error,
-    rounded_pair,
     signed_error,
     ulp_error,
     unit_in_last_place,
@@ -105,37 +104,6 @@ def test_errors_broadcast_over_schemes_points_and_epsilons():
     hi, lo = np.array([[1.0], [2.0]]), np.zeros((2, 1))
     assert signed_error(np.ones((3, 2, 4), dtype=np.float32), hi, lo).shape == (3, 2, 4)
     assert signed_error(np.ones((3, 2, 4), dtype=np.float32), hi, lo).dtype == np.float64
-
-
-# The pair of a ball ---------------------------------------------------------------------------------------------------
-
-
-@given(TRUTHS)
-def test_a_small_ball_has_the_pair_of_its_midpoint(truth):
-    pair = rounded_pair(truth, Fraction(0))
-    assert pair == pair_of(truth)
-    hi, lo = map(Fraction, pair)
-    assert abs(truth - hi) <= max(U * abs(truth), UNDERFLOW / 2)
-    assert abs(truth - hi - lo) <= max(U * U * abs(truth), UNDERFLOW / 2)
-
-
-def test_a_ball_that_rounds_to_two_numbers_has_no_pair():
-    tie = 1 + U
-    assert rounded_pair(tie, Fraction(0)) == (1.0, float(U))
-    assert rounded_pair(tie, U / 2**10) is None
-    assert rounded_pair(Fraction(1, 3), U / 2**50) is None, "lo is not settled"
-    assert rounded_pair(Fraction(1, 3), U / 2**120) == pair_of(Fraction(1, 3))
-
-
-def test_an_exact_number_is_settled_by_a_vanished_rest():
-    radius = Fraction(1, 2**1000)
-    assert rounded_pair(Fraction(1), radius) is None
-    assert rounded_pair(Fraction(1), radius, vanished=Fraction(1, 2**900)) == (1.0, 0.0)
-
-
-def test_beyond_the_range_hi_is_infinite():
-    assert rounded_pair(Fraction(10) ** 400, Fraction(1)) == (math.inf, 0.0)
-    assert rounded_pair(-(Fraction(10) ** 400), Fraction(1)) == (-math.inf, 0.0)
 
 
 # Metrics --------------------------------------------------------------------------------------------------------------

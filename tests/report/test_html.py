@@ -10,6 +10,8 @@ from PIL import Image
 
 from diffbench import Function, Spec, run
 from diffbench.report.html import page_figure, render_page
+from diffbench.report.plots import typical_point
+from diffbench.sweep.curves import curves_of
 
 NASTY = "<script>x()</script>&\"'<b>"
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -45,7 +47,9 @@ class Page(HTMLParser):
 
 
 def page_of(results):
-    return render_page(results, [page_figure(block, i) for i, block in enumerate(results.blocks)])
+    return render_page(
+        results, [page_figure(block, typical_point([curves_of(block)]), i) for i, block in enumerate(results.blocks)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +183,12 @@ def test_the_page_of_a_stored_run_names_the_versions_it_was_made_with(tmp_path):
     results = run(Spec("lab"), out=tmp_path / "run")
     text = Page(render_page(results, [])).text
     assert re.search(r"with diffbench \d+\.\d+.*numpy \d+\.\d+", text)
+
+
+def test_regret_is_on_the_page_where_there_are_several_rules():
+    spec = Spec(["exp", "abs"], ["forward-1", "central-2"], "1e-1:1e-9", rules=["usual", "mathur"])
+    page, plain = Page(page_of(run(spec))), Page(page_of(run(Spec("exp", ["forward-1"], "1e-1:1e-9"))))
+    for title in ("What does each step rule cost?", "Step rules by class of function"):
+        assert title in page.text
+        assert title not in plain.text
+    assert "mathur" in page.text

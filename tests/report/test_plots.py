@@ -12,8 +12,10 @@ from matplotlib.text import Text
 from PIL import Image
 
 from diffbench import DiffbenchError, Function, OpaqueScheme, Spec, plot, run
+from diffbench.reference.parts import PARTS
 from diffbench.report.plots import cell_colors, error_curves, figure_bytes, heat_map, png_bytes, typical_point
 from diffbench.rounding import unit_roundoff
+from diffbench.sweep.curves import curves_of
 from diffbench.sweep.results import Status
 
 FEW = ("forward-1", "central-2", "central-4", "complex-step")
@@ -91,6 +93,53 @@ def test_the_points_are_the_errors_of_the_ok_cells(few):
     assert len(lost.get_xdata()) == np.count_nonzero(block.status[s, p, grid] == Status.COLLAPSED) > 0
 
 
+@pytest.fixture(scope="module")
+def taken_apart():
+    return run(Spec(["exp", "abs"], ["forward-1", "central-2", "complex-step"], anatomy=True))
+
+
+def test_a_strip_shows_the_shares_of_the_parts(taken_apart):
+    block = taken_apart.block("exp")
+    _, strip = error_curves(block, 1).axes
+    sizes = np.abs(block.parts[:, 1, 1, : block.grid_size])
+    tops = np.cumsum(sizes / sizes.sum(axis=0), axis=0)
+    drawn = {patch.get_label(): patch.get_data() for patch in strip.patches}
+    assert set(drawn) == set(PARTS)
+    for name, top in zip(PARTS, tops, strict=True):
+        np.testing.assert_allclose(drawn[name].values, top[::-1])
+    edges = drawn["node"].edges
+    assert ((edges[:-1] < block.grid[::-1]) & (block.grid[::-1] < edges[1:])).all()
+    assert strip.get_legend().get_title().get_text() == "parts of central-2"
+
+
+def test_one_scheme_is_drawn_with_its_parts(taken_apart):
+    block = taken_apart.block("exp")
+    axes, strip = plot(taken_apart, "exp", scheme="complex-step").axes
+    assert {"error", "truncation", "evaluation", "arithmetic"} < texts(axes)
+    # The nodes of a complex step are ideal.
+    assert "node" not in texts(axes)
+    (error,) = [line for line in axes.lines if line.get_color() == "#000000" and len(line.get_xdata()) > 2]
+    p = typical_point([curves_of(block)])
+    np.testing.assert_array_equal(error.get_ydata(), np.abs(block.error[2, p, : block.grid_size]))
+    assert axes.get_ylabel() == "absolute error of complex-step"
+    assert strip.get_legend().get_title().get_text() == "parts of complex-step"
+
+
+def test_where_no_error_has_parts_there_is_no_strip(taken_apart):
+    kink = list(taken_apart.block("abs").x).index(0)
+    assert len(error_curves(taken_apart.block("abs"), kink).axes) == 1
+
+
+def test_what_cannot_be_taken_apart_is_refused(few, taken_apart):
+    for results, options, reason in (
+        (few, {"function": "exp", "scheme": "central-2"}, "no anatomy"),
+        (taken_apart, {"function": "exp", "scheme": "central-9"}, "'central-9' is not one of"),
+        (taken_apart, {"scheme": "central-2"}, "needs a function"),
+    ):
+        with pytest.raises(DiffbenchError, match=reason):
+            plot(results, **options)
+
+
 def test_where_the_derivative_is_zero_absolute_errors_are_drawn():
     block = run(Spec(Function("f", "x**2", ["0"]), ["forward-1", "central-2"])).blocks[0]
     (axes,) = error_curves(block).axes
@@ -101,12 +150,12 @@ def test_where_the_derivative_is_zero_absolute_errors_are_drawn():
 def test_the_typical_point_is_neither_best_nor_worst():
     easy, middle, hard = "1", "30", "300"
     block = run(Spec(Function("f", "sin(x)", [hard, easy, middle]), ["forward-1"])).blocks[0]
-    assert typical_point(block) == 2
+    assert typical_point([curves_of(block)]) == 2
 
 
 def test_a_point_without_digits_is_not_typical():
     block = run(Spec(Function("f", "Abs(x)*x", ["0", "1"]), ["forward-1"])).blocks[0]
-    assert typical_point(block) == 1
+    assert typical_point([curves_of(block)]) == 1
 
 
 @pytest.mark.parametrize("formula", ["Abs(x - 1)", "Max(sin(x)**2 + cos(x)**2, 1)"])

@@ -40,7 +40,7 @@ def contents(folder):
 
 def test_layout_is_that_of_the_contract(folder):
     assert {path.name for path in folder.iterdir()} == {
-        *("manifest.json", "plan.json", "spec.toml", "cells", "references.parquet"),
+        *("manifest.json", "plan.json", "spec.toml", "cells", "curves", "references.parquet"),
         *("summary.parquet", "tables", "figures", "report.html"),
     }
     tables = {path.name for path in (folder / "tables").iterdir()}

@@ -8,19 +8,8 @@ import re
 import pytest
 
 from diffbench import Function, Spec, run
-from diffbench.report.tables import (
-    Column,
-    Table,
-    estimates_table,
-    is_small,
-    references_table,
-    run_tables,
-    to_csv,
-    to_json,
-    to_latex,
-    to_markdown,
-    to_text,
-)
+from diffbench.report.table import Column, Table, to_csv, to_json, to_latex, to_markdown, to_text
+from diffbench.report.tables import estimates_table, is_small, references_table, run_tables
 from diffbench.sweep.results import STATUSES
 
 NASTY = "<script>alert('&')</script> 100% \\x{_}^~ #$ | `*[a](b)* ε × \"q\""
@@ -40,6 +29,12 @@ def mixed():
 @pytest.fixture(scope="module")
 def nasty():
     return run(Spec(Function(NASTY, "x**2", ["3"]), ["forward-1"], ["1e-3", "1e-4"]))
+
+
+@pytest.fixture(scope="module")
+def ruled():
+    functions = ["exp", "sin", "linear", Function("untagged", "x**3", ["2"])]
+    return run(Spec(functions, ["forward-1", "central-2"], "1e-1:1e-9", rules="all", dtypes=["float32", "float64"]))
 
 
 def toy(rows, *kinds):
@@ -259,3 +254,41 @@ def test_a_kink_shows_its_verdict_instead_of_a_value(mixed):
     small = run(Spec(Function("kink", "Abs(x)", ["0"]), ["forward-1"], ["1e-3"]))
     row = estimates_table(small).rows[0]
     assert (row["reference"], row["status"]) == (None, "nondifferentiable")
+
+
+# step rules -----------------------------------------------------------------------------------------------------------
+
+
+def test_regret_is_told_where_there_are_several_rules(ruled, mixed):
+    assert {"regret", "regret-classes"} <= run_tables(ruled).keys()
+    assert not {"regret", "regret-classes"} & run_tables(mixed).keys()
+
+
+def test_rules_stand_scheme_by_scheme_the_best_first(ruled):
+    rows = run_tables(ruled)["regret"].records()
+    assert {row["scheme"] for row in rows} == {"forward-1", "central-2"}
+    keys = [(row["dtype"], row["scheme"] == "central-2", row["lost_median"], row["lost_worst"]) for row in rows]
+    known = [key for key in keys if key[2] is not None]
+    assert known == sorted(known)
+    assert len(rows) > 60
+
+
+def test_classes_of_functions_are_their_first_tags(ruled):
+    table = run_tables(ruled)["regret-classes"]
+    assert [column.key for column in table.columns][3:] == [
+        *("evaluations", "failed", "all", "exponential", "trigonometric", "polynomial")
+    ]
+    rows = {(row["rule"], row["dtype"]): row for row in table.records()}
+    assert len(rows) == 2 * 18
+    assert rows["fixed(1e-6)", "float64"]["trigonometric"].count(" / ") == 1
+    assert "-0.0" not in to_text(table, exact=False)
+
+
+def test_runs_with_noise_have_a_table_of_it_and_others_have_none():
+    functions = [Function("quiet", "exp(x)", ["1"]), Function("noisy", "exp(x)", ["1"], noise="relative 1e-6")]
+    table = run_tables(run(Spec(functions, ["forward-1", "central-2", "complex-step"])))["noise"]
+    assert [(row["function"], row["scheme"]) for row in table.rows] == [("noisy", "forward-1"), ("noisy", "central-2")]
+    assert all(1e-3 < row["predicted_epsilon"] < 0.1 for row in table.records())
+    assert r"stated $\sigma$" in to_latex(table)
+    assert "noise" not in run_tables(run(Spec(functions[0], ["forward-1"])))
+    assert "noise" not in run_tables(run(Spec(functions, ["forward-1"]), keep="summary"))

@@ -271,7 +271,7 @@ class Recorded:
     ],
 )
 def test_pairs_are_summed_from_the_outermost_to_the_centre(stencil, operations):
-    values = {k: Recorded(f"f{k}") for k in stencil.offsets}
+    values = [Recorded(f"f{k}") for k in stencil.offsets]
     assert combine(stencil, values, Recorded("e")).text == operations.replace("(((((f2+f-2)", "((((((f2+f-2)")[:None]
 
 

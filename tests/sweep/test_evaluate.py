@@ -150,7 +150,7 @@ def test_a_jump_has_no_derivative_either():
 def test_an_unsettled_reference_makes_uncertain_cells_that_keep_their_estimates():
     frame = cells("Max(sin(x)**2 + cos(x)**2, 1)", "1", ["forward-1"], ["1e-3", "1e-30"])
     assert frame["status"].tolist() == ["uncertain", "uncertain"]
-    assert frame["reason"].str.contains("not settled").all()
+    assert frame["reason"].str.contains("nor its expansions on both sides").all()
     assert frame["estimate"].notna().all()
     assert frame[["reference", "error", "digits"]].isna().all(axis=None)
 
@@ -163,6 +163,9 @@ def test_an_unsettled_reference_makes_uncertain_cells_that_keep_their_estimates(
         ("Piecewise((0, x < 0), (x, True))", "float64", "complex-step", "which Piecewise does not take"),
         ("sin(x)", "float16", "complex-step", "float16 has no complex dtype"),
         ("sin(x)", "float16", "forward-12", "out of range of float16"),
+        ("polylog(3, x/2)", "float64", "forward-1", "no numerical implementation of polylog of order 3"),
+        ("polylog(3, x/2)", "float32", "complex-step", "no numerical implementation of polylog of order 3"),
+        ("hyper([1, 1, 1], [2, 2], x/2)", "float64", "forward-1", "no numerical implementation of hyper of type 3F2"),
     ],
 )
 def test_what_a_scheme_cannot_treat_is_unsupported_with_the_reason(formula, dtype, scheme, reason):
@@ -171,6 +174,17 @@ def test_what_a_scheme_cannot_treat_is_unsupported_with_the_reason(formula, dtyp
     assert reason in frame["reason"][0]
     assert frame["estimate"].isna()[0]
     assert frame["evaluations"][0] == 0
+
+
+def test_a_function_without_code_costs_every_scheme_its_cells_and_not_the_run():
+    opaque = OpaqueScheme("mine", lambda f, x, epsilon: (f(x + epsilon) - f(x)) / epsilon)
+    lacking, other = Function("lacking", "polylog(3, x)", ["1/2"]), Function("other", "x**2", ["1/2"])
+    frame = run(Spec([lacking, other], [*ONE_OF_EACH, opaque], ["1e-2", "1e-4"])).to_frame()
+    without = frame[frame["function"] == "lacking"]
+    assert set(without["status"]) == {"unsupported"}
+    assert set(without["reason"]) == {"no numerical implementation of polylog of order 3"}
+    assert set(without["scheme"]) == {*ONE_OF_EACH, "mine"}
+    assert set(frame[frame["function"] == "other"]["status"]) == {"ok"}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -525,3 +539,38 @@ def test_where_f_is_not_real_is_domain_for_opaque_schemes_too():
     quotient = OpaqueScheme("quotient", lambda f, x, e: (f(x) - f(x - e)) / e)
     frame = run(Spec(Function("f", "log(x)", ["5e-4"]), ["backward-1", quotient], ["1e-3"], rules=[])).to_frame()
     assert frame["status"].tolist() == ["domain", "domain"]
+
+
+# noise ----------------------------------------------------------------------------------------------------------------
+
+
+def test_noise_is_measured_against_the_truth_without_it_and_refused_off_the_real_line():
+    once = OpaqueScheme("once", lambda f, x: complex(f(x + 1e-30j)).imag / 1e-30, takes_epsilon=False)
+    schemes = ["forward-1", "complex-step", once]
+    plain, noisy = (
+        run(Spec(Function("f", "exp(x)", ["1"], noise=noise), schemes, "1e-1,1e-5")).block("f")
+        for noise in (None, "absolute 1e-3 seed 3")
+    )
+    assert (noisy.references[0].hi, noisy.noise) == (plain.references[0].hi, "absolute 0.001 seed 3")
+    assert (plain.status[1] == Status.OK).any()
+    assert set(noisy.status[1:].ravel().tolist()) == {Status.UNSUPPORTED, Status.ABSENT}
+    assert {noisy.reasons[code] for code in noisy.reason[1][noisy.status[1] == Status.UNSUPPORTED]} == {NO_COMPLEX}
+    size = np.abs(noisy.estimate[0, 0, :2] - plain.estimate[0, 0, :2])
+    assert (size * [1e-1, 1e-5] <= 2e-3).all()
+    assert 0 < size[0] < 0.03
+    assert size[1] > 1
+
+
+NO_COMPLEX = "needs complex values, and the noise is stated for real ones"
+
+
+def test_noise_is_part_of_the_evaluation_of_f():
+    plain, noisy = (
+        run(Spec(Function("f", "exp(x)", ["0.7", "2"], noise=noise), ["forward-1", "central-4"], anatomy=True)).blocks[
+            0
+        ]
+        for noise in (None, "relative 1e-6")
+    )
+    np.testing.assert_array_equal(noisy.parts[:2], plain.parts[:2])
+    np.testing.assert_allclose(noisy.parts.sum(axis=0), noisy.error, rtol=1e-12, atol=1e-13 * np.abs(noisy.parts).max())
+    assert np.median(np.abs(noisy.parts[2])) > 1e6 * np.median(np.abs(plain.parts[2]))

@@ -130,7 +130,8 @@ def test_the_canonical_form_reads_back_to_itself(options, tmp_path):
 
 def test_the_canonical_form_is_toml_with_the_documented_keys():
     data = tomllib.loads(Spec("lab").to_toml())
-    assert set(data) == {"functions", "epsilons", "derivatives", "schemes", "dtypes", "rules", "allow_failed"}
+    options = {"rules", "allow_failed", "time_limit", "anatomy"}
+    assert set(data) == {"functions", "epsilons", "derivatives", "schemes", "dtypes"} | options
     assert data["schemes"] == ["forward-1"]
 
 
@@ -156,8 +157,9 @@ def test_what_is_a_python_object_is_named_and_cannot_be_run_from_a_file():
         Spec(SQUARE, ["central-2-d1", "central-4-d2"]),
         Spec(Function("smile \N{GRINNING FACE}", parse_formula("theta**2", variable="theta"), ["1/3"])),
         Spec("published"),
+        Spec("noisy"),
     ],
-    ids=["two", "one-and-three", "objects", "object", "stated", "odd-name", "published"],
+    ids=["two", "one-and-three", "objects", "object", "stated", "odd-name", "published", "noisy"],
 )
 def test_derivatives_and_odd_names_read_back(spec):
     again = Spec(**tomllib.loads(spec.to_toml()))
@@ -173,11 +175,25 @@ def test_derivatives_and_odd_names_read_back(spec):
         {"dtypes": ["float32"]},
         {"rules": []},
         {"allow_failed": 1},
+        {"time_limit": 2.5},
         {"functions": ["lab", "exp"]},
     ],
 )
 def test_the_hash_changes_with_every_key(change):
     assert Spec(**({"functions": "lab"} | change)).sha256 != Spec("lab").sha256
+
+
+def test_noise_is_in_the_canonical_form_and_in_the_hash_where_there_is_any():
+    def hash_of(noise):
+        return Spec(Function("square", "x**2", ["3"], noise=noise)).sha256
+
+    assert "noise" not in Spec(SQUARE).to_toml()
+    noisy = Spec(Function("square", "x**2", ["3"], noise="relative 1e-6 seed 7"))
+    assert tomllib.loads(noisy.to_toml())["functions"][0]["noise"] == "relative 1e-06 seed 7"
+    assert Spec(**tomllib.loads(noisy.to_toml())).functions == noisy.functions
+    texts = (None, "relative 1e-6", "absolute 1e-6", "relative 1e-7", "relative 1e-6 seed 1")
+    assert len({hash_of(noise) for noise in texts}) == len(texts)
+    assert hash_of("relative 1e-6") == hash_of("relative 0.000001 seed 0")
 
 
 def test_the_hash_is_of_the_meaning_not_of_the_spelling():
@@ -214,6 +230,10 @@ def test_a_spec_cannot_be_changed():
         ({"dtypes": ["float128"]}, "'float128' is not one of float16, float32, float64"),
         ({"rules": ["usul"]}, "'usul' is not one of usual"),
         ({"allow_failed": -1}, "allow_failed: -1"),
+        ({"time_limit": 0}, "time_limit: 0 is not a number of seconds"),
+        ({"time_limit": "9"}, "time_limit: '9'"),
+        ({"time_limit": True}, "time_limit: True"),
+        ({"time_limit": float("nan")}, "time_limit: nan"),
         ({"functions": 3}, "3 is neither a name, a table nor a Function"),
         ({"functions": "no such"}, "'no such' is in no suite"),
         ({"functions": "gausian"}, "did you mean 'gaussian'?"),

@@ -1,0 +1,129 @@
+"""The options that say what to sweep, common to the verbs that do or plan it."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from diffbench.cli.output import time_limit_option
+from diffbench.errors import InputError
+from diffbench.functions.function import Function
+from diffbench.functions.grammar import parse_formula
+from diffbench.functions.suites import find_function, load_suite
+from diffbench.sweep.spec import Spec, read_spec_table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.argument("spec_file", metavar="[SPEC.toml]", required=False, type=click.Path(path_type=Path)),
+    click.option("--suite", "suites", multiple=True, help="A suite by name, or a TOML file. Default: standard."),
+    click.option("-f", "--function", "formulas", multiple=True, help="A formula with --at, or a function of a suite."),
+    click.option(
+        "--at", "points", multiple=True, help="A point, as exact decimal or rational, for every formula given."
+    ),
+    click.option("--noise", help="Noise of every function given by -f, such as 'relative 1e-6 seed 7'."),
+    click.option(
+        "-s",
+        "--scheme",
+        "schemes",
+        multiple=True,
+        help="A scheme by name, such as central-4. Default: the catalogue.",
+    ),
+    click.option("--epsilon", "epsilons", multiple=True, help="A number or range, such as 1e-1:1e-12:4/decade."),
+    click.option("--derivative", "derivatives", multiple=True, type=int, help="Which derivative. Default: 1."),
+    click.option("--dtype", "dtypes", multiple=True, help="float16, float32 or float64. Default: float64."),
+    click.option("--rule", "rules", multiple=True, help="A step rule by name, or all. Default: usual."),
+    click.option(
+        "--anatomy/--no-anatomy",
+        default=None,
+        help="Whether errors are taken apart. Default: as the spec says, else up to a million cells that are kept.",
+    ),
+    time_limit_option,
+)
+
+FEW_CELLS = 1_000_000
+"""So many take some 20 seconds to take apart."""
+
+
+def spec_options(command: F) -> F:
+    """Give a command the options."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_SEVERAL = ("suites", "formulas", "points", "schemes", "epsilons", "derivatives", "dtypes", "rules")
+_ONCE = ("spec_file", "noise", "time_limit", "anatomy")
+_NOTHING: dict[str, Any] = dict.fromkeys(_SEVERAL, ()) | dict.fromkeys(_ONCE)
+"""What is chosen by a verb that does not offer an option."""
+
+
+def chosen_spec(options: dict[str, Any]) -> Spec:
+    """Return the spec of the file, with what the options say in its place."""
+    chosen = _NOTHING | options
+    table = read_spec_table(chosen["spec_file"]) if chosen["spec_file"] is not None else {}
+    formulas, points = chosen["formulas"], chosen["points"]
+    if points and not formulas:
+        raise InputError("at: a point needs a formula, -f FORMULA")
+    if chosen["noise"] is not None and not formulas:
+        raise InputError("noise: it needs a function, -f FORMULA")
+    lists = {
+        "functions": [
+            *(_suite(name) for name in chosen["suites"]),
+            *(_function(formula, points, chosen["noise"]) for formula in formulas),
+        ],
+        "schemes": chosen["schemes"],
+        "epsilons": [item for text in chosen["epsilons"] for item in text.split(",")],
+        "derivatives": chosen["derivatives"],
+        "dtypes": chosen["dtypes"],
+        "rules": chosen["rules"],
+    }
+    given_once = {key: chosen[key] for key in ("time_limit", "anatomy") if chosen[key] is not None}
+    wanted = table | {key: list(value) for key, value in lists.items() if value} | given_once
+    if "anatomy" in wanted or chosen["spec_file"] is not None or chosen.get("keep") == "summary":
+        return Spec(**wanted)
+    spec = Spec(**(wanted | {"anatomy": True}))
+    return spec if spec.planned <= FEW_CELLS else Spec(**wanted)
+
+
+def run_name(chosen: dict[str, Any]) -> str:
+    """Return what a run is called after."""
+    if chosen["spec_file"] is not None:
+        return str(chosen["spec_file"].stem)
+    suites = "-".join(Path(suite).stem for suite in chosen["suites"])
+    return suites or ("formula" if chosen["formulas"] else "standard")
+
+
+def given(chosen: dict[str, Any]) -> list[str]:
+    """Return the names of the options that were given."""
+    return [name for name in _NOTHING if chosen[name] not in (None, ())]
+
+
+def _suite(name: str) -> str:
+    load_suite(name)
+    return name
+
+
+def _function(formula: str, points: tuple[str, ...], noise: str | None) -> Function | str:
+    known = None
+    try:
+        known = find_function(formula)
+    except InputError:
+        if not points:
+            parse_formula(formula)
+            raise InputError(f"function: the formula {formula[:60]!r} needs a point, --at X") from None
+    if known is None:
+        return Function(_formula_name(formula), formula, points, noise=noise)
+    if not points and noise is None:
+        return known
+    stated = known.noise if noise is None else noise
+    places = points or known.points
+    return Function(known.name, known.formula, places, domain=known.domain, tags=known.tags, noise=stated)
+
+
+def _formula_name(formula: str) -> str:
+    """Return the formula, or its beginning with a mark that tells long ones apart."""
+    mark = sha256(formula.encode()).hexdigest()[:6]
+    return formula if len(formula) <= 60 else f"{formula[:50]}… {mark}"

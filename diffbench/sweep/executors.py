@@ -1,0 +1,79 @@
+"""Executors by name; the only module that knows Dask."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+from diffbench.errors import InputError, StoreError
+from diffbench.sweep.run import check_jobs
+
+DASK = "dask://"
+
+
+@contextmanager
+def executor_called(name: str, jobs: int | None) -> Iterator[tuple[Executor | None, int | None]]:
+    """Give an executor and how many workers it has; None stands for what :func:`run` does by itself.
+
+    Parameters
+    ----------
+    name : str
+        ``threads``, ``processes`` or ``dask://HOST:PORT``, the address of a scheduler.
+    jobs : int, optional
+        How many workers; those of a cluster are counted.
+
+    Raises
+    ------
+    InputError
+        If there is no such executor, or Dask is not installed.
+    StoreError
+        If the scheduler does not answer.
+    """
+    workers = check_jobs(jobs)
+    if name == "threads":
+        yield None, workers
+    elif name == "processes":
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_belong_to_the_parent)
+        try:
+            yield pool, workers
+        finally:
+            pool.shutdown(cancel_futures=True)
+    elif name.startswith(DASK):
+        with _dask(name.removeprefix(DASK)) as (executor, found):
+            yield executor, jobs or found
+    else:
+        raise InputError(f"executor: {name[:60]!r} is not threads, processes or dask://HOST:PORT")
+
+
+def _belong_to_the_parent() -> None:
+    """Leave it to the parent to be interrupted, as a terminal interrupts the whole family, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[tuple[Executor, int]]:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("executor: Dask is not installed; pip install 'diffbench[cluster]'") from None
+    try:
+        client = Client(f"tcp://{address}", timeout=10)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"executor: no scheduler answers at {address}: {error}") from error
+    with client:
+        workers = sum(client.nthreads().values())
+        if not workers:
+            raise StoreError(f"executor: the scheduler at {address} has no workers")
+        executor: Executor = client.get_executor()
+        yield executor, workers

@@ -1,0 +1,233 @@
+"""Files of a run folder: each is whole or not there, and every failure names the file."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from diffbench.errors import InputError, StoreError
+from diffbench.reference.parts import PARTS
+from diffbench.sweep.export import STRINGS
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
+
+_NOISE = ("estimate", "error", "relative_error", "ulp_error", "digits", *PARTS)
+"""Columns that no compression makes smaller."""
+
+
+@contextmanager
+def io_errors(path: Path) -> Iterator[None]:
+    """Turn what the file system or a damaged file raises into a StoreError that names the file."""
+    try:
+        yield
+    except StoreError as error:
+        if str(path) in str(error):
+            raise
+        raise StoreError(f"{path}: {error}") from error
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise StoreError(f"{path}: {' '.join(str(reason).split())[:200]}") from error
+
+
+@contextmanager
+def renamed(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside a file that is renamed at the end, so that the file is whole or not there."""
+    partial = path.with_name(f".{path.name}.partial")
+    with io_errors(path):
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_file(path: Path, data: bytes | str) -> None:
+    """Write a file that is whole or not there."""
+    with renamed(path) as partial:
+        partial.write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return a table as Parquet, with settings that give the same bytes every time.
+
+    Texts are stored by number, and what does not repeat as it is: encoding costs more than the disk.
+    """
+    names = table.column_names
+    stream = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        stream,
+        table.schema,
+        compression={name: "none" if name in _NOISE else "lz4" for name in names},
+        use_dictionary=[name for name in STRINGS if name in names],
+        write_statistics=[name for name in ("function", "derivative", "dtype") if name in names],
+        store_schema=False,
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(
+            {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        )
+    return bytes(stream.getvalue().to_pybytes())
+
+
+def read_whole(path: Path, sha256: str) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    StoreError
+        If it is not there, or has another checksum than it was written with.
+    """
+    with io_errors(path):
+        data = path.read_bytes()
+    if checksum(data) != sha256:
+        raise StoreError(f"{path}: damaged, its checksum is not the one it was written with")
+    return data
+
+
+def read_parquet(path: Path, sha256: str) -> pa.Table:
+    """Return a table that was written by :func:`parquet_bytes`, texts as dictionaries.
+
+    Raises
+    ------
+    StoreError
+        If the file is not there, is no Parquet file, or has another checksum than it was written with.
+    """
+    data = read_whole(path, sha256)
+    with io_errors(path):
+        # Not read_table, which imports pandas.
+        names = [name for name in STRINGS if name in pq.read_schema(pa.BufferReader(data)).names]
+        with pq.ParquetFile(pa.BufferReader(data), read_dictionary=names) as file:
+            return file.read(use_threads=False)
+
+
+def checksum(data: bytes) -> str:
+    """Return the SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def json_text(data: object) -> str:
+    """Return JSON without numbers that are not finite."""
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return a JSON object."""
+    with io_errors(path):
+        return parsed_object(path, path.read_bytes())
+
+
+def parsed_object(path: Path, data: bytes) -> dict[str, Any]:
+    """Return the JSON object that a file's bytes are."""
+    with io_errors(path):
+        found = json.loads(data)
+    if not isinstance(found, dict):
+        raise StoreError(f"{path}: not a JSON object")
+    return found
+
+
+def run_path(path: str | Path) -> Path:
+    """Return the path of a run folder, or refuse what is none."""
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"run: {path!r} is not a path")
+    manifest = Path(path) / "manifest.json"
+    with io_errors(manifest):
+        found = manifest.is_file()
+    if not found:
+        raise InputError(f"run: {str(path)!r} is not a run folder, it has no manifest.json")
+    return Path(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep every other process from writing a run folder; the lock ends with the process that has it.
+
+    It lies on plan.json, which never changes. Where the system has no such locks there is none.
+
+    Raises
+    ------
+    StoreError
+        If another one has it.
+    """
+    path = folder / "plan.json"
+    with io_errors(path):
+        stream = path.open("r+b")
+    with stream:
+        if not _lock(stream):
+            raise StoreError(f"{folder}: another process is writing this run")
+        _LOCKED.add(stream)
+        try:
+            yield
+        finally:
+            _LOCKED.discard(stream)
+
+
+_LOCKED: set[BinaryIO] = set()
+"""The files that this process has locks on; a child that is forked gives them back, or a lock would outlive it."""
+
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE = 0.02
+"""Seconds; whoever looks whether a run is locked keeps others away for a moment."""
+
+
+def _give_back() -> None:
+    for stream in _LOCKED:
+        stream.close()
+    _LOCKED.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_give_back)
+
+
+def _lock(stream: BinaryIO) -> bool:
+    for _ in range(LOCK_ATTEMPTS if fcntl is not None else 0):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return True
+    return fcntl is None
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a process is writing a run folder."""
+    path = folder / "plan.json"
+    with io_errors(path), path.open("rb") as stream:
+        if fcntl is None:
+            return False
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def resume_command(folder: Path) -> str:
+    """Return the command that finishes a run."""
+    return f"diffbench run --resume {shlex.quote(str(folder))}"
+
+
+def block_name(function: str, derivative: int, dtype: str, first: int = 0, *, is_alone: bool = True) -> str:
+    """Return a block's name in file names: the function's where every file system takes it, else a mark is added.
+
+    Blocks of a function that has several are told apart by the index of their first points.
+    """
+    readable = function
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", function):
+        mark = hashlib.sha256(function.encode()).hexdigest()[:8]
+        readable = re.sub(r"[^a-z0-9]+", "-", function.lower())[:40] + f"-{mark}"
+    name = f"{readable.strip('-')}-d{derivative}-{dtype}"
+    return name if is_alone else f"{name}-from-{first:08d}"
