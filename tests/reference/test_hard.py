@@ -13,6 +13,7 @@ from time import monotonic
 import pytest
 
 from diffbench import Function, Spec, exact_derivative, parse_formula, run
+from diffbench.children import Child, LateError, LostError, _send
 from diffbench.reference import hard
 from diffbench.reference.balls import HardError, is_expendable
 from diffbench.reference.exact import are_defined, references
@@ -25,7 +26,7 @@ ENDLESS = "zeta(x)"
 @pytest.fixture
 def child():
     """Return a child of this test's own, ended afterwards."""
-    own = hard.Child()
+    own = Child(hard.__name__)
     yield own
     own.end()
 
@@ -60,7 +61,7 @@ def test_the_child_gives_the_references_of_this_process(child):
 def test_a_request_that_is_late_ends_the_child(child):
     assert ask(child, "x**2", 3).value == 6
     process = child.process
-    with pytest.raises(hard.LateError):
+    with pytest.raises(LateError):
         ask(child, ENDLESS, Fraction(10) ** 100, digits=900, seconds=0.2)
     assert process.returncode is not None, "ended and waited for"
     assert ask(child, "x**2", 3).value == 6
@@ -71,14 +72,14 @@ def test_a_child_that_dies_is_reported_and_replaced(child):
     assert ask(child, "x**2", 3).value == 6
     child.process.kill()
     child.process.wait()
-    with pytest.raises(hard.LostError):
+    with pytest.raises(LostError):
         ask(child, "x**2", 3)
     assert ask(child, "x**2", 3).value == 6
 
 
 def test_a_lost_child_makes_the_reference_uncertain(monkeypatch):
     def lose(*_):
-        raise hard.LostError
+        raise LostError
 
     monkeypatch.setattr(hard.CHILD, "ask", lose)
     lost = hard.Expendable(parse_formula("x"), 1, 20, 5.0).reference(Fraction(1))
@@ -134,7 +135,7 @@ def test_a_child_that_nobody_waits_for_ends_with_its_time(child):
     """A parent that was killed leaves no process behind that computes for ever."""
     assert ask(child, "x**2", 3).value == 6
     request = parse_formula(ENDLESS), Fraction(10) ** 100, 1, 900
-    hard._send(child.process.stdin, pickle.dumps((request, 0.1)))
+    _send(child.process.stdin, pickle.dumps((request, 0.1)))
     assert child.process.wait(timeout=60) == -signal.SIGXCPU
 
 
@@ -164,7 +165,7 @@ def test_waiting_for_other_threads_does_not_count(child, monkeypatch):
 def test_nothing_is_imported_from_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "sympy.py").write_text("raise SystemExit", "utf-8")
     monkeypatch.chdir(tmp_path)
-    own = hard.Child()
+    own = Child(hard.__name__)
     try:
         assert ask(own, "x**2", 3).value == 6
     finally:

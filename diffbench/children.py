@@ -1,0 +1,166 @@
+"""What might never end, or end its process, is asked of a child process that is ended after its time.
+
+A child is started when it is first needed, serves one request after the other, and is lost with the one that hangs. A
+module that has something to ask offers ``serve(answers)``, which the child calls.
+"""
+
+import atexit
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from math import ceil
+from queue import Empty, Queue
+from threading import Lock, Thread
+from time import monotonic
+from typing import IO, Any
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]  # a module elsewhere
+
+_SIZE_BYTES = 8
+_READY = b"diffbench is ready\n"
+_STARTING = 60.0
+"""Seconds that a child may take to import itself; they do not count."""
+
+_PROGRAM = """
+import os
+answers = os.fdopen(os.dup(1), "wb")
+os.dup2(2, 1)
+from {module} import serve
+serve(answers)
+"""
+"""What the child runs: nothing that an import prints may get between the answers."""
+
+
+class LateError(Exception):
+    """The answer did not come in time; the process has been ended."""
+
+
+class LostError(Exception):
+    """The process has ended itself."""
+
+
+class Child:
+    """One process that answers requests, started when it is needed and again after it was lost.
+
+    Parameters
+    ----------
+    module : str
+        The module whose ``serve`` it calls.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._be_without()
+        atexit.register(self.end)
+        if hasattr(os, "register_at_fork"):
+            # After a fork the process still belongs to the parent, and so may the lock.
+            os.register_at_fork(after_in_child=self._be_without)
+
+    def _be_without(self) -> None:
+        self._lock = Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._answers: Queue[bytes | None] = Queue()
+
+    def ask(self, request: Any, seconds: float) -> tuple[Any, float]:
+        """Return the answer, and the seconds that it took; neither its start nor other threads' requests count.
+
+        Raises
+        ------
+        LateError
+            If it does not come in time.
+        LostError
+            If the process has ended itself.
+        """
+        with self._lock:
+            try:
+                stream = self._running().stdin
+                start = monotonic()
+                _send(stream, pickle.dumps((request, seconds)))
+                answer = self._answers.get(timeout=seconds)
+            except Empty as error:
+                self.end()
+                raise LateError from error
+            except OSError:
+                answer = None
+            except BaseException:
+                # Whoever interrupts the waiting leaves no answer behind that the next request would take for its own.
+                self.end()
+                raise
+            if answer is None:
+                self.end()
+                raise LostError
+            taken = monotonic() - start
+        return pickle.loads(answer), taken  # noqa: S301  (our own child wrote it)
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+        self.process = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self.process is not None:
+            return self.process
+        paths = os.pathsep.join(path for path in sys.path if path)
+        process = subprocess.Popen(  # noqa: S603  (this very interpreter, no shell)
+            [sys.executable, "-P", "-c", _PROGRAM.format(module=self._module)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        self.process, self._answers = process, Queue()
+        Thread(target=_listen, args=(process.stdout, self._answers.put), daemon=True).start()
+        self._answers.get(timeout=_STARTING)
+        return process
+
+
+def _listen(stream: IO[bytes] | None, receive: Callable[[bytes | None], None]) -> None:
+    """Hand every answer on, and None at the end; what Python prints before it is ready is no answer."""
+    while stream is not None and (line := stream.readline()) and not line.endswith(_READY):
+        pass
+    answer: bytes | None = _READY
+    while answer is not None:
+        receive(answer)
+        answer = _receive(stream)
+    receive(None)
+
+
+def _send(stream: IO[bytes] | None, content: bytes) -> None:
+    if stream is not None:
+        stream.write(len(content).to_bytes(_SIZE_BYTES, "big") + content)
+        stream.flush()
+
+
+def _receive(stream: IO[bytes] | None) -> bytes | None:
+    header = stream.read(_SIZE_BYTES) if stream is not None else b""
+    if stream is None or len(header) < _SIZE_BYTES:
+        return None
+    content = stream.read(int.from_bytes(header, "big"))
+    return content or None
+
+
+def answer_all(answers: IO[bytes], answer: Callable[[Any], Any]) -> None:
+    """Answer the requests on stdin until there are no more."""
+    answers.write(_READY)
+    answers.flush()
+    while (content := _receive(sys.stdin.buffer)) is not None:
+        request, seconds = pickle.loads(content)  # noqa: S301  (our own parent wrote it)
+        _limit_processor_time(seconds)
+        _send(answers, pickle.dumps(answer(request)))
+
+
+def _limit_processor_time(seconds: float) -> None:
+    """Let the system end this process a little later than the parent would, in case that one has gone."""
+    if resource is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
+        limit = ceil(used.ru_utime + used.ru_stime + seconds) + 1
+        if hard_limit == resource.RLIM_INFINITY or limit < hard_limit:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, hard_limit))
