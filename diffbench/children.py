@@ -7,13 +7,15 @@ module that has something to ask offers ``serve(answers)``, which the child call
 import atexit
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from math import ceil
 from queue import Empty, Queue
 from threading import Lock, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import IO, Any
 
 try:
@@ -99,10 +101,15 @@ class Child:
 
     def end(self) -> None:
         """End the process, if there is one."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-        self.process = None
+        process, self.process = self.process, None
+        if process is None:
+            return
+        _kill_with_its_own(process)
+        process.wait()
+        if process.stdin is not None:
+            # What was not sent yet has nowhere to go. The other end is closed by whoever listens.
+            with suppress(OSError):
+                process.stdin.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self.process is not None:
@@ -114,6 +121,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,
         )
         self.process, self._answers = process, Queue()
         Thread(target=_listen, args=(process.stdout, self._answers.put), daemon=True).start()
@@ -121,14 +129,25 @@ class Child:
         return process
 
 
+def _kill_with_its_own(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and those that it has started, which might keep its answers open."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
 def _listen(stream: IO[bytes] | None, receive: Callable[[bytes | None], None]) -> None:
     """Hand every answer on, and None at the end; what Python prints before it is ready is no answer."""
-    while stream is not None and (line := stream.readline()) and not line.endswith(_READY):
-        pass
-    answer: bytes | None = _READY
-    while answer is not None:
-        receive(answer)
-        answer = _receive(stream)
+    if stream is not None:
+        with stream:
+            while (line := stream.readline()) and not line.endswith(_READY):
+                pass
+            answer: bytes | None = _READY
+            while answer is not None:
+                receive(answer)
+                answer = _receive(stream)
     receive(None)
 
 
@@ -147,13 +166,21 @@ def _receive(stream: IO[bytes] | None) -> bytes | None:
 
 
 def answer_all(answers: IO[bytes], answer: Callable[[Any], Any]) -> None:
-    """Answer the requests on stdin until there are no more."""
+    """Answer the requests on stdin until there are no more, or the parent is gone."""
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answers.write(_READY)
     answers.flush()
     while (content := _receive(sys.stdin.buffer)) is not None:
         request, seconds = pickle.loads(content)  # noqa: S301  (our own parent wrote it)
         _limit_processor_time(seconds)
         _send(answers, pickle.dumps(answer(request)))
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, also in the middle of an answer that never comes."""
+    while os.getppid() == parent:
+        sleep(1)
+    os._exit(1)
 
 
 def _limit_processor_time(seconds: float) -> None:

@@ -1,7 +1,8 @@
 """Hypothesis draws the same examples every time, so that a red test is red for everybody.
 
 It also draws numbers from the source of the modules that are imported so far. All of them are, so that examples do not
-depend on which tests ran before in the same process.
+depend on which tests ran before in the same process. Modules below a folder called ``test`` or ``tests`` are not drawn
+from, so that a checkout there has other examples.
 """
 
 from importlib import import_module

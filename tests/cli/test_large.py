@@ -308,17 +308,17 @@ MANY = (*("--suite", "standard", "-s", "forward-1", "--dtype", "float32", "--dty
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_worker_that_dies_costs_a_retry_not_the_run(times, diffbench, monkeypatch, tmp_path):
     calls = dying(times, monkeypatch)
-    code, out, err = diffbench("run", *MANY, "--quiet", "--out", "run", "--executor", "processes")
+    code, out, err = diffbench("run", *MANY, "--no-anatomy", "--quiet", "--out", "run", "--executor", "processes")
     assert (code, out.splitlines()[-1]) == (0, "run: run")
     assert err == "diffbench: a worker process died; what it had not finished is done again\n" * times
     assert len(calls) == times + 1
-    whole = run(Spec("standard", ["forward-1"], dtypes=["float32", "float64"], anatomy=True), out=tmp_path / "whole")
+    whole = run(Spec("standard", ["forward-1"], dtypes=["float32", "float64"], anatomy=False), out=tmp_path / "whole")
     assert load(tmp_path / "run").to_frame().equals(whole.to_frame())
 
 
 def test_workers_that_die_again_and_again_end_the_run_which_can_be_resumed(diffbench, monkeypatch, tmp_path):
     calls = dying(99, monkeypatch)
-    code, out, err = diffbench("run", *MANY, "--quiet", "--out", "my run")
+    code, out, err = diffbench("run", *MANY, "--no-anatomy", "--quiet", "--out", "my run")
     assert (code, out, len(calls)) == (InterruptedRunError.exit_code, "", 3)
     assert err.splitlines()[-1].endswith("diffbench run --resume 'my run' goes on")
     monkeypatch.undo()

@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -18,8 +19,9 @@ def folder(tmp_path_factory):
     return path
 
 
+@cache
 def screen(columns, *arguments):
-    """Return what the program prints to a terminal that is so wide."""
+    """Return what the program prints to a terminal that is so wide; the same call is made once."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
     process = subprocess.Popen([sys.executable, "-m", "diffbench", *arguments], stdout=theirs, env=environment)

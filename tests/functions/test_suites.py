@@ -138,7 +138,11 @@ def agrees(value, text, slack=Fraction(0)):
 
 
 def measured(function, printed):
-    """Return the estimate in float64 as the textbook computes it, and how far another libm may move it."""
+    """Return the estimate in float64 as the textbook computes it, and how far another libm may move it.
+
+    Every value of f may be off by two roundings; so may what is inside of f, which moves the value by f′ times as much.
+    Where nothing is subtracted, the estimate is off by a few roundings of its own.
+    """
     scheme = parse_scheme(printed.scheme, printed.derivative)
     x, epsilon = (round_array([exact_number(text)], "float64") for text in (printed.point, printed.epsilon))
     values, largest = {}, 0.0
@@ -149,8 +153,12 @@ def measured(function, printed):
         values[offset] = function.compile("complex128" if scheme.needs_complex else "float64")(node)
         largest = max(largest, float(np.abs(values[offset])[0]))
     estimate = Fraction(float(scheme.combine(values, epsilon)[0]))
-    slack = 2 * unit_roundoff("float64") * largest / float(epsilon[0]) if scheme.cancels else 0
-    return estimate, Fraction(slack)
+    u, m, step = Fraction(unit_roundoff("float64")), scheme.derivative, Fraction(float(epsilon[0]))
+    slope = abs(rational(exact_derivative(function, printed.point, 1, digits=20).value))
+    if not scheme.cancels:
+        return estimate, 8 * u * slope
+    size = Fraction(largest) + (slope if m == 1 else 0)
+    return estimate, 2 * u * sum(abs(share.weight) for share in scheme.shares) * size / step**m
 
 
 def truth(function, printed):

@@ -40,6 +40,7 @@ def test_a_tiny_ball_settles_with_its_words(value, digits):
 
 @given(RATIONALS, st.integers(4, 60))
 def test_a_wide_ball_does_not(value, digits):
+    assume(abs(value) > Fraction(1, 2**1100))  # a smaller ball that may be 0 has vanished, and settles as 0
     assert settle(Ball.around(value, abs(value) / 10**digits), digits + 2) is None
     assert settle(Ball(None, 128), digits) is None
     assert settle(Ball.around(value, 2 * abs(value)), 1) is None

@@ -46,8 +46,15 @@ def test_the_fingerprint_covers_a_few_hundred_values_and_notices_one_bit(monkeyp
     assert fingerprint.__wrapped__() != fingerprint()
 
 
+def without_git_variables(monkeypatch):
+    """Inside a git hook they name the repository that is being committed to, wherever git is called."""
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
+    without_git_variables(monkeypatch)
     monkeypatch.chdir(tmp_path)
     for key, value in {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}.items():
         monkeypatch.setenv(key, value)
@@ -67,6 +74,7 @@ def test_the_commit_of_the_working_directory_is_told_and_whether_it_was_changed(
 
 
 def test_outside_a_repository_there_is_none(tmp_path, monkeypatch):
+    without_git_variables(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_state() is None
