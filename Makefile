@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: report test test-all test-slow check verify bench example clean
+.PHONY: report test test-all test-slow check verify bench leaderboard example clean
 
 report: $(VENV)/.core
 	$(BIN)/diffbench run --rule all
@@ -29,6 +29,15 @@ verify: $(VENV)/.core
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet
 
+# Other packages beside the schemes of their class; what is committed of it.
+leaderboard: $(VENV)/.libraries
+	rm -rf build/leaderboard
+	$(BIN)/diffbench leaderboard --out build/leaderboard
+	mkdir -p results/leaderboard
+	cp build/leaderboard/tables/leaderboard.csv build/leaderboard/tables/calibration.csv results/leaderboard
+	$(BIN)/python -c "import json; print(json.dumps(json.load(open('build/leaderboard/manifest.json'))['versions'], indent=1))" > results/leaderboard/versions.json
+	cp build/leaderboard/figures/leaderboard-work-precision-d1-float64.svg results/leaderboard/work-precision.svg
+
 # The figure and the tables that the README shows.
 example: $(VENV)/.core
 	rm -rf build/example build/rules
@@ -53,8 +62,12 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.core
 
+$(VENV)/.libraries: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[libraries]'
+	touch $@ $(VENV)/.core
+
 $(VENV)/.slow: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[test,cluster]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,cluster,libraries]'
 	touch $@ $(VENV)/.core $(VENV)/.test
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python

@@ -12,11 +12,13 @@ __version__ = "0.1.0"
 _HOME = {
     "DiffbenchError": "errors",
     "Function": "functions.function",
+    "Library": "schemes.libraries",
     "OpaqueScheme": "schemes.scheme",
     "Reference": "reference.verdict",
     "Results": "sweep.results",
     "Spec": "sweep.spec",
     "Stencil": "schemes.stencil",
+    "conformance": "sweep.conformance",
     "exact_derivative": "reference.exact",
     "load": "sweep.stored",
     "merge": "sweep.store",

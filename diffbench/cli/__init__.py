@@ -1,7 +1,8 @@
 """The command line: one module a verb, imported when it is called.
 
-Exit codes: 0 done · 1 references disagree · 2 usage or spec · 3 finished with failed cells · 5 nothing selected ·
-6 uncertain or nondifferentiable · 70 internal error · 74 input or output · 130 interrupted.
+Exit codes: 0 done · 1 references disagree, an adapter does not conform · 2 usage or spec · 3 finished
+with failed cells · 5 nothing selected · 6 uncertain or nondifferentiable · 70 internal error ·
+74 input or output · 130 interrupted.
 """
 
 import os
@@ -21,9 +22,11 @@ VERBS = {
     "merge": ("merge", "Put the shards of a run together."),
     "report": ("report", "Make the tables, figures and page of a run again."),
     "show": ("show", "Print a table of a run."),
-    "list": ("catalogue", "List functions, schemes, suites or step rules."),
+    "list": ("catalogue", "List functions, schemes, suites, step rules or libraries."),
     "exact": ("exact", "Print the exact derivative of a formula, with its certificate."),
     "recommend": ("recommend", "Say which scheme and epsilon to take for a formula."),
+    "leaderboard": ("leaderboard", "Compare the differentiators of other packages."),
+    "conformance": ("conformance", "Check the adapter of a library."),
     "references": ("references", "Verify the references of suites by every way there is."),
     "orders": ("orders", "Verify the orders of schemes by the slopes of their truncation."),
     "weights": ("weights", "Print offsets, weights, order and error constant of a scheme."),
@@ -64,9 +67,9 @@ def cli() -> None:
 
     Start with `diffbench run`, which sweeps the standard suite and leaves an accuracy report.
 
-    Exit codes: 0 done, 1 references disagree, 2 usage or spec, 3 finished with failed cells, 5 nothing selected,
-    6 uncertain or nondifferentiable where an answer was needed, 70 internal error, 74 input or output,
-    130 interrupted.
+    Exit codes: 0 done, 1 references disagree or an adapter does not conform, 2 usage or spec,
+    3 finished with failed cells, 5 nothing selected, 6 uncertain or nondifferentiable where an answer
+    was needed, 70 internal error, 74 input or output, 130 interrupted.
     """
 
 

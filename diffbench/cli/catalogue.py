@@ -6,6 +6,7 @@ from diffbench.cli.output import format_option, print_table
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.report.table import Column, Table
 from diffbench.rounding import exact_text
+from diffbench.schemes.libraries import installed_version, libraries
 from diffbench.schemes.scheme import catalogue
 from diffbench.schemes.step_rules import RULES
 
@@ -72,12 +73,39 @@ def _rules() -> Table:
     )
 
 
-_LISTS = {"functions": _functions, "schemes": _schemes, "suites": _suites, "rules": _rules}
+def _libraries() -> Table:
+    columns = (
+        Column("library", "library"),
+        Column("package", "package"),
+        Column("installed", "installed"),
+        Column("peer", "peer"),
+        Column("derivatives", "derivatives"),
+        Column("swept", "takes ε"),
+        Column("description", "description"),
+    )
+    versions = {package: installed_version(package) or "no" for package in {each.package for each in libraries()}}
+    rows = [
+        {
+            "library": each.name,
+            "package": each.package,
+            "installed": versions[each.package],
+            "peer": each.peer,
+            "derivatives": ", ".join(map(str, each.derivatives)),
+            "swept": "yes" if each.takes_epsilon else "no",
+            "description": each.description,
+        }
+        for each in libraries()
+    ]
+    caption = "differentiators of other packages, by name as schemes; peer: the scheme of the same class"
+    return Table("Libraries", caption, columns, rows)
 
 
-@click.command(short_help="List functions, schemes, suites or step rules.")
+_LISTS = {"functions": _functions, "schemes": _schemes, "suites": _suites, "rules": _rules, "libraries": _libraries}
+
+
+@click.command(short_help="List functions, schemes, suites, step rules or libraries.")
 @click.argument("what", type=click.Choice(list(_LISTS)))
 @format_option
 def command(what: str, style: str) -> None:
-    """List functions, schemes, suites or step rules."""
+    """List functions, schemes, suites, step rules or libraries."""
     print_table(_LISTS[what](), style)

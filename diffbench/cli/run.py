@@ -1,15 +1,12 @@
 """``diffbench run``: the main job."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from datetime import datetime
-from multiprocessing import get_context
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
 import click
 
+from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of
 from diffbench.cli.output import format_option, print_table
 from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.cli.spec_options import chosen_spec, given, run_name, spec_options
@@ -18,11 +15,10 @@ from diffbench.report.tables import estimates_table, is_small, ranking_table
 from diffbench.sweep.executors import executor_called
 from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.results import Results
-from diffbench.sweep.run import cores, parts_of, resume, run
-from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
-from diffbench.sweep.store import KEPT, Plan
+from diffbench.sweep.run import resume, run
+from diffbench.sweep.spec import Spec
+from diffbench.sweep.store import KEPT
 
-MANY_FIGURES = 12
 FAILED_CELLS = 3
 ATTEMPTS = 3
 """How often a run is tried whose workers die."""
@@ -51,14 +47,14 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
         with Meter(enabled=not quiet) as meter:
             results = _measure(spec, folder, meter, chosen, is_old=resumed is not None)
             is_whole = results.manifest["shard"] == "1/1"
-            page = _report(results, folder, meter) if chosen["reported"] and is_whole else None
+            page = report_of(results, folder, meter) if chosen["reported"] and is_whole else None
     except KeyboardInterrupt:
         if not (folder / "manifest.json").is_file():
             raise
         raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on") from None
     if is_whole:
         print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
-    _print_counts(results, err=style == "json")
+    print_counts(results, err=style == "json")
     click.echo(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
 
@@ -66,7 +62,7 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
 def _begun(resumed: Path | None, out: Path | None, chosen: dict[str, Any]) -> tuple[Spec, Path]:
     """Return the spec, and the folder to write or to go on with."""
     if resumed is None:
-        return chosen_spec(chosen), out if out is not None else _new_folder(run_name(chosen))
+        return chosen_spec(chosen), out if out is not None else new_folder(run_name(chosen))
     others = [*given(chosen), *(name for name in ("shard", "keep") if chosen[name]), *(["out"] if out else [])]
     if others:
         raise InputError(f"resume: the run knows its spec and its place, {', '.join(others)} cannot be given")
@@ -79,7 +75,7 @@ def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, 
         with executor_called(chosen["executor"], chosen["jobs"]) as (executor, jobs):
             goes_on = is_old or attempt > 1
             shard = str(read_object(folder / "manifest.json").get("shard") if goes_on else chosen["shard"] or "1/1")
-            options: dict[str, Any] = {"executor": executor, "jobs": jobs, "progress": _progress(meter, spec, shard)}
+            options: dict[str, Any] = {"executor": executor, "jobs": jobs, "progress": progress_of(meter, spec, shard)}
             try:
                 if goes_on:
                     return resume(folder, spec, on_damage=_say_damaged, **options)
@@ -92,45 +88,3 @@ def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, 
 
 def _say_damaged(path: str) -> None:
     click.echo(f"diffbench: {path} was damaged or missing, its block is measured again", err=True)
-
-
-def _progress(meter: Meter, spec: Spec, shard: str) -> Callable[[Unit, int], None]:
-    """Return a function that shows how far the sweep is, and the function that it is at."""
-    planned: dict[str, int] = {}
-    for unit in Plan("cells", BLOCK_SIZE, *parts_of(shard)).units(spec):
-        planned[unit.function.name] = planned.get(unit.function.name, 0) + unit.cells
-    advance = meter.begin("sweep", sum(planned.values()), "cells", parts=planned)
-    return lambda unit, cells: advance(cells, unit.function.name)
-
-
-def _report(results: Results, folder: Path, meter: Meter) -> Path:
-    from diffbench.report.folder import write_report
-
-    figures = len(results.keys) if results.blocks else 0
-    draw = meter.begin("report", figures, "figures")
-    with _figure_executor(figures) as executor:
-        return write_report(results, folder, executor, lambda _, __: draw(1, ""))
-
-
-def _new_folder(name: str) -> Path:
-    stem = f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    candidates = (Path("results") / (stem if i == 0 else f"{stem}-{i}") for i in range(1000))
-    return next(path for path in candidates if not path.exists())
-
-
-@contextmanager
-def _figure_executor(figures: int) -> Iterator[Executor | None]:
-    """Draw many figures in processes: matplotlib holds the interpreter's lock, so threads would not help."""
-    workers = min(cores(), 4)
-    if figures < MANY_FIGURES or workers == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        yield executor
-
-
-def _print_counts(results: Results, *, err: bool) -> None:
-    counts = ", ".join(f"{count} {label}" for label, count in reversed(results.counts.items()) if count)
-    click.echo(f"{results.manifest['planned']} cells planned: {counts}", err=err)
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in results.verdicts.items())
-    click.echo(f"{sum(results.verdicts.values())} references: {verdicts}", err=err)

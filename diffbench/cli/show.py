@@ -7,6 +7,7 @@ import click
 
 from diffbench.cli.output import format_option, print_table
 from diffbench.errors import EmptySelectionError
+from diffbench.report.leaderboard_tables import CONTEST
 from diffbench.report.table import Table
 from diffbench.report.tables import (
     estimates_table,
@@ -18,6 +19,8 @@ from diffbench.report.tables import (
     regret_table,
     run_tables,
 )
+from diffbench.sweep.contest import read_timings
+from diffbench.sweep.results import NO_CELLS, Results
 from diffbench.sweep.stored import load
 
 ALONE = {
@@ -30,7 +33,7 @@ ALONE = {
 }
 """Tables that not every run folder holds."""
 
-TABLES = ("ranking", "summary", "digits", "status", *ALONE)
+TABLES = ("ranking", "summary", "digits", "status", *ALONE, *CONTEST)
 
 
 @click.command(short_help="Print a table of a run.")
@@ -50,8 +53,21 @@ def command(
     """Print a table of a run."""
     results = load(run_folder)
     chosen = name or ("estimates" if is_small(results) else "ranking")
-    table = ALONE[chosen](results) if chosen in ALONE else run_tables(results)[chosen]
+    table = _table(results, run_folder, chosen)
     print_table(_filtered(_filtered(table, "function", functions), "scheme", schemes), style)
+
+
+def _table(results: Results, folder: Path, name: str) -> Table:
+    if name in ALONE:
+        return ALONE[name](results)
+    if name not in CONTEST:
+        return run_tables(results)[name]
+    from diffbench.report.contest import Contest
+
+    tables = Contest(results, read_timings(folder)).tables()
+    if name not in tables:
+        raise EmptySelectionError(f"table: the run has no {name}" if results.blocks else NO_CELLS)
+    return tables[name]
 
 
 def _filtered(table: Table, key: str, wanted: tuple[str, ...]) -> Table:

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from diffbench.analysis.summary import summary_columns
 from diffbench.errors import InputError
-from diffbench.report.html import page_figure, render_page
+from diffbench.report.contest import Contest
+from diffbench.report.html import contest_figure, page_figure, render_page
 from diffbench.report.plots import digits_heat_map, error_curves, figure_bytes, typical_point
 from diffbench.report.table import FORMATS, Table
 from diffbench.report.tables import run_tables
+from diffbench.sweep.contest import read_timings
 from diffbench.sweep.curves import Curves
 from diffbench.sweep.files import block_name, io_errors, parquet_bytes, write_file
 from diffbench.sweep.results import Block, Results
@@ -59,11 +61,16 @@ def write_report(
             (folder / name).mkdir(parents=True, exist_ok=True)
     summary = pa.table(summary_columns(run.curves))
     write_file(folder / "summary.parquet", parquet_bytes(summary))
-    tables = run_tables(run)
+    contest = Contest(run, read_timings(folder))
+    tables = run_tables(run) | contest.tables()
     _write_tables(tables, folder / "tables")
+    drawn = contest.figures()
+    for each in drawn:
+        write_file(folder / "figures" / f"{each.name}.svg", figure_bytes(each.figure, "svg"))
     mapping = map if executor is None else executor.map
     heat_maps = mapping(_draw_heat_map, _heat_map_curves(run))
-    page = render_page(run, list(_draw(run, folder / "figures", mapping, progress)), tables)
+    figures = list(_draw(run, folder / "figures", mapping, progress))
+    page = render_page(run, figures, tables, [contest_figure(each) for each in drawn])
     for name, data in heat_maps:
         write_file(folder / "figures" / name, data)
     write_file(folder / "report.html", page)

@@ -1,14 +1,16 @@
 """The offline page: one file, no script, no request."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from diffbench.report.plots import block_title, cell_colors, error_curves, png_bytes, point_title
+from diffbench.report.contest import ContestFigure
+from diffbench.report.leaderboard_tables import CONTEST
+from diffbench.report.plots import Figure, block_title, cell_colors, error_curves, png_bytes, point_title
 from diffbench.report.table import Table, sentence
 from diffbench.report.tables import run_tables
 from diffbench.sweep.curves import curves_of
@@ -17,7 +19,12 @@ from diffbench.sweep.results import Block, Results
 _DPI = 100
 
 
-def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Mapping[str, Table] | None = None) -> str:
+def render_page(
+    results: Results,
+    figures: Iterable[dict[str, Any]],
+    tables: Mapping[str, Table] | None = None,
+    contest: Sequence[dict[str, Any]] = (),
+) -> str:
     """Return the page of a run; the same data give the same bytes.
 
     Parameters
@@ -28,6 +35,8 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Map
         From :func:`page_figure`.
     tables : mapping of str to Table, optional
         From :func:`diffbench.report.tables.run_tables`, where they have been made already.
+    contest : sequence of dict
+        From :func:`contest_figure`, where other packages took part.
     """
     made = run_tables(results) if tables is None else tables
     drawn = list(figures)
@@ -38,6 +47,8 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Map
         strip=_strip(results),
         ranking=made["ranking"],
         estimates=made.get("estimates"),
+        contest=[made[name] for name in CONTEST if name in made],
+        contest_figures=contest,
         regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
         matrices=_matrices(results, made["digits"], {figure["anchor"] for figure in drawn}),
         figures=drawn,
@@ -51,16 +62,25 @@ def render_page(results: Results, figures: Iterable[dict[str, Any]], tables: Map
 
 def page_figure(block: Block, point: int, number: int) -> dict[str, Any]:
     """Return the figure of a point of a block for the page, with the numbers in its alternative text."""
-    figure = error_curves(block, point)
-    width, height = figure.get_size_inches()
-    return {
+    return _embedded(error_curves(block, point)) | {
         "anchor": anchor(number),
-        "width": round(width * _DPI),
-        "height": round(height * _DPI),
-        "data": base64.b64encode(png_bytes(figure, _DPI)).decode(),
         "has_parts": block.parts is not None,
         "alt": _alternative(block, point),
         "caption": f"{block_title(block)}; {point_title(block, point)}.",
+    }
+
+
+def contest_figure(drawn: ContestFigure) -> dict[str, Any]:
+    """Return a figure of a contest for the page."""
+    return _embedded(drawn.figure) | {"name": drawn.name, "alt": drawn.caption, "caption": sentence(drawn.caption)}
+
+
+def _embedded(figure: Figure) -> dict[str, Any]:
+    width, height = figure.get_size_inches()
+    return {
+        "width": round(width * _DPI),
+        "height": round(height * _DPI),
+        "data": base64.b64encode(png_bytes(figure, _DPI)).decode(),
     }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
+from matplotlib.axes import Axes as Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 from PIL import Image
@@ -332,6 +332,35 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return out.getvalue()
 
 
+def panel(width: float, height: float, *, right: float, log_x: bool = False) -> tuple[Figure, Axes]:
+    """Return a figure with one panel that leaves some inches free at its right, for a legend."""
+    figure = _figure(width, height)
+    axes = figure.add_axes((0.62 / width, 0.52 / height, 1 - (0.62 + right) / width, 1 - 1.06 / height))
+    if log_x:
+        axes.set_xscale("log")
+    return figure, axes
+
+
+def label_panel(axes: Axes, title: str, subtitle: str, x: str, y: str) -> None:
+    """Write what a panel shows above it, and what its axes are beside them."""
+    axes.set_title(title, fontsize=9.5, loc="left", pad=18, parse_math=False)
+    axes.annotate(
+        subtitle,
+        (0, 1),
+        xytext=(0, 5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=7.5,
+        color="#444444",
+    )
+    axes.set_xlabel(x, fontsize=8)
+    axes.set_ylabel(y, fontsize=8)
+    if axes.get_xscale() == "log":
+        axes.xaxis.set_major_formatter(_power_of_ten)
+        axes.xaxis.set_minor_locator(NullLocator())
+    _quiet(axes)
+
+
 def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
@@ -405,6 +434,11 @@ def _label_axes(axes: Axes, error: str) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(_power_of_ten)
         axis.set_minor_locator(NullLocator())
+    _quiet(axes)
+
+
+def _quiet(axes: Axes) -> None:
+    """Leave the ink to the data."""
     axes.tick_params(labelsize=7.5)
     axes.grid(visible=True, which="major", color="#E5E5E5", linewidth=0.6)
     axes.set_axisbelow(True)

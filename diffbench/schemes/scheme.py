@@ -364,12 +364,15 @@ class OpaqueScheme:
         Which derivative it estimates.
     takes_epsilon : bool
         Whether it is swept over ε or called once a point.
+    package : str
+        The package that it belongs to; what comes from one is called in a process of its own, for a limited time.
     """
 
     name: str
     call: Callable[..., Any] = field(compare=False)
     derivative: int = 1
     takes_epsilon: bool = True
+    package: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name, "scheme")

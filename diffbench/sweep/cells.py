@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.sweep.results import Status
+from diffbench.sweep.results import RECORDED, Record, Status
 
 Array = npt.NDArray[Any]
 Mask = Array | bool | None
@@ -33,9 +33,13 @@ class Cells:
         S, P, E and how many columns follow the grid's.
     answers : bool
         Whether a scheme or rule answers for itself how often it evaluated f, and how large its error is.
+    records : bool
+        Whether it is written down where some scheme evaluates f.
     """
 
-    def __init__(self, schemes: int, points: int, grid_size: int, others: int, *, answers: bool) -> None:
+    def __init__(
+        self, schemes: int, points: int, grid_size: int, others: int, *, answers: bool, records: bool = False
+    ) -> None:
         shape = (schemes, points, grid_size + others)
         own = shape if answers else (schemes, points, 1)
         self._grid_size = grid_size
@@ -45,6 +49,7 @@ class Cells:
         self.estimate = np.full(shape, np.nan) if answers else np.empty(shape)
         self.error_estimate = np.full(own, np.nan)
         self.evaluations = np.zeros(own, dtype=np.int32)
+        self.records = np.full((len(RECORDED), *shape), np.nan) if records else None
         self.status = np.full(shape, Status.ABSENT, dtype=np.uint8)
         self.reason = np.zeros(shape, dtype=np.uint16)
 
@@ -61,8 +66,15 @@ class Cells:
         status[...] = Status.OK
         self._begun += status.size
         reason = self.reason[place]
+        records = None if self.records is None else self.records[(slice(None), *place)]
         return Part(
-            self.estimate[place], self.error_estimate[own], self.evaluations[own], status, reason, list(_COMMON)
+            self.estimate[place],
+            self.error_estimate[own],
+            self.evaluations[own],
+            status,
+            reason,
+            list(_COMMON),
+            records,
         )
 
     def choose(self, row: int, columns: slice, epsilon: Array | float, rows: slice = slice(None)) -> None:
@@ -87,11 +99,23 @@ class Part:
     status: Array
     reason: Array
     reasons: list[str]
+    records: Array | None = None
+
+    def fill(
+        self, place: tuple[int, ...], estimate: float, error_estimate: float, evaluations: int, record: Record
+    ) -> None:
+        """Put an answer in its place."""
+        self.estimate[place], self.error_estimate[place] = estimate, error_estimate
+        self.evaluations[place] = evaluations
+        if self.records is not None:
+            for values, number in zip(self.records, record, strict=True):
+                values[place] = number
 
     def of_section(self, rows: slice, reasons: list[str]) -> "Part":
         """Return the cells of some points, with reasons of their own."""
         estimates = (self.estimate[rows], self.error_estimate[rows], self.evaluations[rows])
-        return Part(*estimates, self.status[rows], self.reason[rows], reasons)
+        records = None if self.records is None else self.records[:, rows]
+        return Part(*estimates, self.status[rows], self.reason[rows], reasons, records)
 
     def mark(self, where: Mask, status: Status, reason: str) -> None:
         """Give cells a status with its reason."""

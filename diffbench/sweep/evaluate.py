@@ -54,7 +54,8 @@ def _blocks(
     opaque = [scheme for scheme in schemes if isinstance(scheme, OpaqueScheme)]
     others = len(units[0].rules) + any(not scheme.takes_epsilon for scheme in opaque)
     answers = bool(opaque) or any(isinstance(rule, AdaptiveRule) for rule in units[0].rules)
-    cells = Cells(len(schemes), x.size, grid.size, others, answers=answers)
+    records = units[0].has_opaque
+    cells = Cells(len(schemes), x.size, grid.size, others, answers=answers, records=records)
     truths = [
         Truths(block_references(unit.function, x[section.rows], derivative, unit.time_limit))
         for unit, section in zip(units, sections, strict=True)
@@ -106,6 +107,7 @@ class _Bench:
             reasons=tuple(self.reasons[i]),
             noise=str(unit.function.noise or ""),
             parts=self._parts(i, schemes, estimate) if unit.anatomy else None,
+            records=None if cells.records is None else cells.records[:, :, rows],
         )
 
     def _parts(self, i: int, schemes: tuple[Scheme, ...], estimate: Array) -> Array:
@@ -138,10 +140,13 @@ class _Bench:
 
     def _measure_section(self, part: Part, scheme: OpaqueScheme, section: Section, truths: Truths) -> None:
         epsilons = self.table.grid.epsilon[0]
-        outcomes = call_opaque(part, scheme, section.function, self.x[section.rows], epsilons)
+        x, limit = self.x[section.rows], self.unit.time_limit
+        outcomes = call_opaque(part, scheme, section.function, x, epsilons, time_limit=limit)
         lost = epsilons == 0 if scheme.takes_epsilon else np.zeros(1, dtype=bool)
         nonfinite = ~np.isfinite(part.estimate)
         part.estimate[nonfinite] = np.nan
+        # Whoever says that the error may be anything has said so: the largest number stands for it in every file.
+        part.error_estimate[np.isposinf(part.error_estimate)] = np.finfo(np.float64).max
         part.error_estimate[~np.isfinite(part.error_estimate)] = np.nan
         part.mark(lost, Status.COLLAPSED, "epsilon rounds to 0")
         truths.judge_references(part)

@@ -19,14 +19,14 @@ from diffbench.reference.parts import PARTS
 from diffbench.reference.verdict import Reference, enclosing_text
 from diffbench.rounding import finite
 from diffbench.sweep.curves import Curves, Loss
-from diffbench.sweep.results import STATUSES, Block, Status
+from diffbench.sweep.results import RECORDED, STATUSES, Block, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 VALUE_DIGITS = 40
 
 
@@ -59,9 +59,6 @@ CELL_SCHEMA = pa.schema(
     ]
 )
 """One row a cell. Key: function, derivative, dtype, scheme, rule, point, epsilon_index."""
-
-ANATOMY_SCHEMA = pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in PARTS)])
-"""The same with the parts of each error."""
 
 CURVE_SCHEMA = pa.schema(
     [
@@ -122,8 +119,9 @@ def cells_table(block: Block) -> pa.Table:
 
 
 def cell_schema(block: Block) -> pa.Schema:
-    """Return the columns that a block's cells have."""
-    return CELL_SCHEMA if block.parts is None else ANATOMY_SCHEMA
+    """Return the columns of a block's cells: the common ones, parts of errors, what was written down."""
+    more = (() if block.parts is None else PARTS) + (() if block.records is None else RECORDED)
+    return pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in more)])
 
 
 def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
@@ -161,6 +159,7 @@ def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
         reason=spread(_codes(table, "reason", [None, *reasons[1:]]), 0, np.uint16),
         reasons=tuple(reasons),
         parts=np.stack([numbers(name) for name in PARTS]) if PARTS[0] in table.column_names else None,
+        records=np.stack([numbers(name) for name in RECORDED]) if RECORDED[0] in table.column_names else None,
     )
 
 
@@ -390,6 +389,7 @@ def _cell_columns(block: Block) -> dict[str, Any]:
         "status": _texts(status, [label.label for label in STATUSES]),
         "reason": _texts(reason, block.reasons, missing=reason == 0),
         **({} if block.parts is None else dict(zip(PARTS, map(values, block.parts), strict=True))),
+        **({} if block.records is None else dict(zip(RECORDED, map(values, block.records), strict=True))),
     }
 
 

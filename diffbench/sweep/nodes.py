@@ -5,6 +5,7 @@ epsilons by a step rule. f is called with arrays of some ten thousand nodes: man
 call itself costs nothing, and large ones cut, so that what f computes on the way stays in the cache.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -491,8 +492,8 @@ def _exact_steps(offset: Offset, epsilons: bytes, dtype: str, *, imaginary: bool
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception as one short line."""
-    text = " ".join(str(error).split())
+    """Return an exception as one short line, without addresses in memory, which are others every time."""
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(str(error).split()))
     return f"{type(error).__name__}: {text}"[:180].rstrip(": ")
 
 

@@ -1,22 +1,47 @@
-"""Calling opaque schemes, once a cell; whatever one of them raises costs that cell only."""
+"""Calling opaque schemes, once a cell; whatever one of them raises, or however long it takes, costs that cell only."""
 
-from typing import Any
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
+from importlib import import_module
+from time import perf_counter
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.children import Child, LateError, LostError, answer_all
 from diffbench.errors import UnsupportedError
-from diffbench.functions.function import Evaluate, Function
+from diffbench.functions.compile import compile_formula
+from diffbench.functions.function import Function
+from diffbench.functions.grammar import parse_formula
 from diffbench.schemes.scheme import OpaqueScheme
 from diffbench.sweep.cells import Part
-from diffbench.sweep.nodes import COMPLEX_DTYPES, check_answer, describe, undefined
-from diffbench.sweep.results import Status
+from diffbench.sweep.nodes import describe
+from diffbench.sweep.results import Record, Status
+from diffbench.sweep.watched import Watched
 
 Array = npt.NDArray[Any]
 Outcomes = dict[tuple[int, ...], tuple[Status, str]]
 
 
-def call_opaque(part: Part, scheme: OpaqueScheme, function: Function, x: Array, epsilons: Array) -> Outcomes:
+class Answer(NamedTuple):
+    """What a contestant answered in one cell, what was written down meanwhile, and the seconds that it took."""
+
+    estimate: float = np.nan
+    error_estimate: float = np.nan
+    evaluations: int = 0
+    record: Record = Record()
+    status: Status = Status.OK
+    reason: str = ""
+    seconds: float = np.nan
+
+
+def call_opaque(
+    part: Part, scheme: OpaqueScheme, function: Function, x: Array, epsilons: Array, *, time_limit: float
+) -> Outcomes:
     """Fill a part with the answers of a scheme, and return what became of the cells that have none.
 
     Parameters
@@ -27,6 +52,8 @@ def call_opaque(part: Part, scheme: OpaqueScheme, function: Function, x: Array, 
         What is called, and on what.
     x, epsilons : array
         P points and E epsilons of the working dtype.
+    time_limit : float
+        Seconds for a call of another package. Where one is late, the rest of the part is not tried.
 
     Returns
     -------
@@ -35,32 +62,37 @@ def call_opaque(part: Part, scheme: OpaqueScheme, function: Function, x: Array, 
     """
     steps: list[tuple[Any, ...]] = [(epsilon,) for epsilon in epsilons] if scheme.takes_epsilon else [()]
     outcomes: Outcomes = {}
-    for place in np.ndindex(*part.status.shape):
-        step = steps[place[1]]
-        if step and step[0] == 0:
-            continue
-        f = _Watched(function, x.dtype.name)
-        outcome = _call(part, place, scheme, f, (x[place[0]], *step))
-        if outcome is not None:
-            outcomes[place] = outcome
-        part.evaluations[place] = f.evaluations
+    with asking(scheme, function, time_limit) as ask:
+        for place in np.ndindex(*part.status.shape):
+            step = steps[place[1]]
+            if step and step[0] == 0:
+                continue
+            answer = ask(x[place[0]], step)
+            part.fill(place, answer.estimate, answer.error_estimate, answer.evaluations, answer.record)
+            if answer.status is not Status.OK:
+                outcomes[place] = answer.status, answer.reason
     return outcomes
 
 
-def _call(
-    part: Part, place: tuple[int, ...], scheme: OpaqueScheme, f: "_Watched", arguments: tuple[Any, ...]
-) -> tuple[Status, str] | None:
+def answer_to(scheme: OpaqueScheme, function: Function, x: Any, step: tuple[Any, ...]) -> Answer:
+    """Call a contestant at a point, with an epsilon if it takes one; return its answer, or what became of it."""
+    f = Watched(function, x.dtype.name)
+    estimate, error_estimate, status, reason = np.nan, np.nan, Status.OK, ""
+    start = perf_counter()
     try:
         with np.errstate(all="ignore"):
-            part.estimate[place], part.error_estimate[place] = _answer(scheme.call(f, *arguments))
+            estimate, error_estimate = _numbers(scheme.call(f, x, *step))
     except UnsupportedError as error:
-        return Status.UNSUPPORTED, str(error)
+        status, reason = Status.UNSUPPORTED, str(error)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a contestant raises is its result)
-        return (Status.DOMAIN, f.left) if f.left else (Status.FAILED, describe(error))
-    return (Status.DOMAIN, f.left) if f.left else None
+        status, reason = Status.FAILED, describe(error)
+    seconds = perf_counter() - start
+    if f.left and status is not Status.UNSUPPORTED:
+        status, reason = Status.DOMAIN, f.left
+    return Answer(estimate, error_estimate, f.evaluations, f.record(x), status, reason, seconds)
 
 
-def _answer(answer: Any) -> tuple[float, float]:
+def _numbers(answer: Any) -> tuple[float, float]:
     """Return the estimate and the error estimate (NaN if there is none)."""
     estimate, error = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, np.nan)
     if np.size(estimate) != 1 or np.size(error) != 1 or np.iscomplexobj(estimate):
@@ -69,47 +101,88 @@ def _answer(answer: Any) -> tuple[float, float]:
     return float(np.asarray(estimate).item()), float(np.asarray(error).item())
 
 
-class _Watched:
-    """f for scalars and arrays alike, real or complex; it counts its values and is NaN outside the domain.
+# packages, in processes of their own ----------------------------------------------------------------------------------
 
-    Attributes
-    ----------
-    evaluations : int
-        How many values were asked for.
-    left : str
-        The sentence that says that one of them was outside the domain, or nothing.
-    """
+IMPORT_LIMIT = 60.0
+"""Seconds for the import of a package, which is not counted as a call."""
 
-    def __init__(self, function: Function, dtype: str) -> None:
-        self._function = function
-        self._dtypes = {"f": dtype, "c": COMPLEX_DTYPES.get(dtype, "")}
-        self._compiled: dict[str, Evaluate] = {}
-        self.evaluations = 0
-        self.left = ""
+_IDLE: deque[Child] = deque()
+"""Child processes that nobody is asking; there are as many as threads have asked at a time."""
 
-    def __call__(self, x: Any) -> Any:
-        kind = "c" if np.iscomplexobj(x) else "f"
-        nodes = np.asarray(x).astype(self._dtype(kind))
-        flat = np.atleast_1d(nodes).ravel()
-        self.evaluations += flat.size
-        inside = self._function.domain.contains_array(flat.real)
-        values = np.full(flat.shape, np.nan, dtype=flat.dtype)
-        if not inside.all():
-            self.left = f"a node leaves {self._function.domain}"
-        if inside.any():
-            values[inside] = self._evaluate(flat[inside], kind)
-        if kind == "f" and undefined(self._function, flat, values).any():
-            self.left = "f is not defined or not real at a node"
-        return values.reshape(nodes.shape) if nodes.ndim else values[0]
 
-    def _dtype(self, kind: str) -> str:
-        if not self._dtypes[kind]:
-            raise UnsupportedError(f"needs complex values, and {self._dtypes['f']} has no complex dtype")
-        return self._dtypes[kind]
+Ask = Callable[[Any, tuple[Any, ...]], Answer]
+"""Takes x, and the epsilon or nothing."""
 
-    def _evaluate(self, nodes: Array, kind: str) -> Array:
-        if kind not in self._compiled:
-            self._compiled[kind] = self._function.compile(self._dtype(kind))
-        values = self._compiled[kind](nodes)
-        check_answer(values, nodes.shape, self._dtype(kind))
-        return values
+
+@contextmanager
+def asking(scheme: OpaqueScheme, function: Function, time_limit: float) -> Iterator[Ask]:
+    """Return what answers for a scheme: this process, or for a package one that can be ended."""
+    if not scheme.package or function.evaluate is not None:
+        yield partial(answer_to, scheme, function)
+        return
+    try:
+        child = _IDLE.pop()
+    except IndexError:
+        child = Child(__name__)
+    try:
+        yield _Patience(child, scheme, function, time_limit).ask
+    finally:
+        _IDLE.append(child)
+
+
+class _Patience:
+    """A child that is asked about one scheme and function until an answer is late."""
+
+    def __init__(self, child: Child, scheme: OpaqueScheme, function: Function, seconds: float) -> None:
+        self._child = child
+        self._seconds = seconds
+        self._is_over = False
+        self._refusal = ""
+        try:
+            self._subject = pickle.dumps((scheme, function))
+            child.ask(scheme.package, IMPORT_LIMIT)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            self._refusal = f"it cannot be sent to another process: {describe(error)}"
+        except (LateError, LostError):
+            self._refusal = "importing the package ends its process, or does not end"
+
+    def ask(self, x: Any, step: tuple[Any, ...]) -> Answer:
+        if self._refusal:
+            return Answer(status=Status.FAILED, reason=self._refusal)
+        if self._is_over:
+            return Answer(status=Status.FAILED, reason="not tried, since another call gave no answer in time")
+        try:
+            answer: Answer = self._child.ask((self._subject, x, step), self._seconds)[0]
+        except LateError:
+            self._is_over = True
+            return Answer(status=Status.FAILED, reason=f"no answer within {self._seconds:g} s")
+        except LostError:
+            return Answer(status=Status.FAILED, reason="it ended its process")
+        return answer
+
+
+def serve(answers: IO[bytes]) -> None:
+    """Answer the questions of a parent; what f imports is none of the contestants' time."""
+    compile_formula(parse_formula("erf(x)"), "float64")
+    answer_all(answers, _answer)
+
+
+def _answer(request: str | tuple[bytes, Any, tuple[Any, ...]]) -> Answer:
+    """Answer a question; a mere name is that of a package, which is imported before the first one."""
+    if isinstance(request, str):
+        with suppress(ImportError):
+            import_module(request.lower().replace("-", "_"))
+        return Answer()
+    content, x, step = request
+    try:
+        scheme, function = _subject(content)
+    except Exception as error:  # noqa: BLE001  (whatever importing the adapter raises is its result)
+        return Answer(status=Status.FAILED, reason=f"it cannot be imported in another process: {describe(error)}")
+    return answer_to(scheme, function, x, step)
+
+
+@lru_cache(maxsize=1)
+def _subject(content: bytes) -> tuple[OpaqueScheme, Function]:
+    """Return scheme and function, which many questions in a row have in common."""
+    subject: tuple[OpaqueScheme, Function] = pickle.loads(content)  # noqa: S301  (our own parent wrote it)
+    return subject

@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 from diffbench import __version__
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.grammar import parse_formula
+from diffbench.schemes.libraries import installed_version
+from diffbench.schemes.scheme import OpaqueScheme, Scheme
 
 _PACKAGES = ("numpy", "scipy", "sympy", "mpmath", "python-flint", "pyarrow", "pandas", "matplotlib")
 
@@ -29,6 +32,12 @@ _PROBED = (
 def versions() -> dict[str, str]:
     """Return the versions of everything that the numbers depend on."""
     return {"diffbench": __version__, "python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def versions_for(schemes: Iterable[Scheme]) -> dict[str, str]:
+    """Return the versions of everything that the numbers of some schemes depend on: their packages too."""
+    packages = {scheme.package for scheme in schemes if isinstance(scheme, OpaqueScheme) and scheme.package}
+    return versions() | {name: installed_version(name) or "not installed" for name in sorted(packages - {*_PACKAGES})}
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,28 @@ NO_CELLS = "results: the run kept summaries only, no cells"
 STATUSES = tuple(status for status in Status if status is not Status.ABSENT)
 
 
+class Record(NamedTuple):
+    """What is written down of the calls of f for one estimate.
+
+    Attributes
+    ----------
+    distinct_nodes : int
+        At how many different nodes f was evaluated.
+    outside : int
+        How many evaluations lay outside the domain.
+    nearest_node : float
+        The least distance of a node from x that is not 0: the epsilon that was really used; NaN where there is none.
+    """
+
+    distinct_nodes: float = np.nan
+    outside: float = np.nan
+    nearest_node: float = np.nan
+
+
+RECORDED = Record._fields
+"""What is written down, by name."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Cells of one function × derivative × dtype at some points, as arrays over S schemes, P points, C columns.
@@ -90,6 +112,8 @@ class Block:
     parts : array or None
         (4, S, P, C) truncation, node, evaluation and arithmetic of the errors, NaN where there are none; None where
         errors were not taken apart.
+    records : array or None
+        (3, S, P, C) what a `Record` says of opaque schemes, NaN for the others; None where there are only these.
     """
 
     function: str
@@ -112,6 +136,7 @@ class Block:
     reasons: tuple[str, ...]
     noise: str = ""
     parts: Array | None = None
+    records: Array | None = None
 
     @property
     def grid_size(self) -> int:
@@ -189,6 +214,7 @@ class Block:
             reason=np.concatenate([self.reason, renumbered[other.reason]], axis=1),
             reasons=reasons,
             parts=None if self.parts is None else np.concatenate([self.parts, other.parts], axis=2),
+            records=None if self.records is None else np.concatenate([self.records, other.records], axis=2),
             **merged,
         )
 

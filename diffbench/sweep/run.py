@@ -211,7 +211,8 @@ def _together(units: Sequence[Unit], block_size: int) -> Iterator[tuple[list[int
         for place, unit in enumerate(units):
             if unit.dtype != dtype:
                 continue
-            nodes = len(unit.function.points) * len(unit.epsilons)
+            # A contestant that is called costs more than a call of f shares.
+            nodes = block_size if unit.has_opaque else len(unit.function.points) * len(unit.epsilons)
             if places and size + nodes > block_size:
                 yield places, [units[i] for i in places]
                 places, size = [], 0

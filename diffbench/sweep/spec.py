@@ -40,6 +40,7 @@ from diffbench.schemes.scheme import (
     as_scheme,
     catalogue,
     parse_scheme,
+    split_derivative,
     states_derivative,
 )
 from diffbench.schemes.stencil import Stencil
@@ -83,6 +84,11 @@ class Unit:
     rules: tuple[Rule, ...]
     time_limit: float
     anatomy: bool = False
+
+    @property
+    def has_opaque(self) -> bool:
+        """Whether some scheme is called for every cell."""
+        return any(isinstance(scheme, OpaqueScheme) for _, schemes in self.schemes for scheme in schemes)
 
     @property
     def is_alone(self) -> bool:
@@ -326,14 +332,33 @@ def _schemes_of(item: Any, derivatives: tuple[int, ...] | None) -> Iterator[Sche
     elif not isinstance(item, str):
         raise InputError(f"scheme: {item!r} is neither a name, a stencil nor a scheme")
     elif derivatives is None or states_derivative(item):
-        chosen = [parse_scheme(item)]
+        chosen = [_named(item, 1)]
     else:
-        chosen = [parse_scheme(item, m) for m in derivatives]
+        chosen = [_named(item, m) for m in derivatives]
     for scheme in chosen:
         if derivatives is not None and scheme.derivative not in derivatives:
             listed = ", ".join(map(str, derivatives))
             raise InputError(f"scheme: {scheme.name} gives derivative {scheme.derivative}, asked for is {listed}")
         yield scheme
+
+
+def _named(name: str, derivative: int) -> Scheme:
+    """Return the scheme that a name means: one by the rule of names, or another package's."""
+    try:
+        return parse_scheme(name, derivative)
+    except InputError:
+        family, stated = split_derivative(name)
+        if not _is_library(family):
+            raise
+    from diffbench.schemes.libraries import find_library
+
+    return find_library(family).scheme(stated or derivative)
+
+
+def _is_library(name: str) -> bool:
+    from diffbench.schemes.libraries import libraries
+
+    return any(each.name == name for each in libraries())
 
 
 def _rules_of(item: object) -> tuple[Rule, ...]:
@@ -413,25 +438,33 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
     yield f"allow_failed = {spec.allow_failed}"
     yield f"time_limit = {spec.time_limit}"
     yield f"anatomy = {_toml(spec.anatomy)}"
-    objects = [scheme.name for scheme in spec.schemes if isinstance(scheme, OpaqueScheme)]
+    objects = [scheme.name for scheme in spec.schemes if not _has_entry(scheme)]
     objects += [function.name for function in spec.functions if function.evaluate is not None]
     if objects:
         yield f"{PYTHON_OBJECTS} = {_toml(objects)}"
     several = len(spec.derivatives) > 1
-    named = [_scheme_entry(each, several=several) for each in spec.schemes if isinstance(each, DifferenceScheme)]
+    named = [_scheme_entry(each, several=several) for each in spec.schemes if _has_entry(each)]
     yield "schemes = [" + "".join(f"\n  {entry}," for entry in named) + "\n]"
     for function in spec.functions:
         yield ""
         yield from _function_lines(function)
 
 
-def _scheme_entry(scheme: DifferenceScheme, *, several: bool) -> str:
-    """Return a scheme by name where the name says it all, with its derivative where there are several."""
+def _has_entry(scheme: Scheme) -> bool:
+    """Whether a file can hold a scheme: it has weights, or is called by a name that leads to it."""
+    return isinstance(scheme, DifferenceScheme) or (scheme.package != "" and _is_known(scheme))
+
+
+def _is_known(scheme: Scheme) -> bool:
     try:
-        known = parse_scheme(scheme.name, scheme.derivative) == scheme
+        return _named(scheme.name, scheme.derivative) == scheme
     except InputError:
-        known = False
-    if known or not isinstance(scheme, StencilScheme):
+        return False
+
+
+def _scheme_entry(scheme: Scheme, *, several: bool) -> str:
+    """Return a scheme by name where the name says it all, with its derivative where there are several."""
+    if _is_known(scheme) or not isinstance(scheme, StencilScheme):
         return _toml(f"{scheme.name}-d1" if several and scheme.derivative == 1 else scheme.name)
     offsets, weights = ([exact_text(k) for k in row] for row in (scheme.stencil.offsets, scheme.stencil.weights))
     return f"{{ name = {_toml(scheme.name)}, offsets = {_toml(offsets)}, weights = {_toml(weights)} }}"

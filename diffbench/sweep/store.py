@@ -43,7 +43,7 @@ from diffbench.sweep.files import (
     run_path,
     write_file,
 )
-from diffbench.sweep.provenance import fingerprint, git_state, machine, versions
+from diffbench.sweep.provenance import fingerprint, git_state, machine, versions_for
 from diffbench.sweep.results import Block, Key, by_first_appearance
 from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
 
@@ -191,7 +191,7 @@ class RunFolder:
             occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
         if occupied:
             raise InputError(f"out: {str(path)!r} exists and is not an empty folder")
-        folder = cls(path, spec, plan, provenance or _provenance())
+        folder = cls(path, spec, plan, provenance or _provenance(spec))
         newborn = path.with_name(f".{path.name}.newborn-{os.getpid()}")
         with io_errors(path):
             try:
@@ -275,7 +275,7 @@ class RunFolder:
         lines = [json.dumps(entry._asdict()) + "\n" for entry in self._entries.values()]
         write_file(self.path / JOURNAL, "".join(lines))
         if self.missing():
-            _check_provenance(self.path, self.provenance)
+            _check_provenance(self.path, self.spec, self.provenance)
         write_file(self.path / "manifest.json", json_text({**self.manifest("running"), "blocks": []}))
         return damaged
 
@@ -447,19 +447,19 @@ def _check_schema(folder: Path, manifest: dict[str, Any]) -> None:
 _PROVENANCE = ("started", "versions", "fingerprint", "machine", "git")
 
 
-def _provenance() -> dict[str, Any]:
+def _provenance(spec: Spec) -> dict[str, Any]:
     return {
         "started": _now(),
-        "versions": versions(),
+        "versions": versions_for(spec.schemes),
         "fingerprint": fingerprint(),
         "machine": machine(),
         "git": git_state(),
     }
 
 
-def _check_provenance(folder: Path, provenance: dict[str, Any]) -> None:
+def _check_provenance(folder: Path, spec: Spec, provenance: dict[str, Any]) -> None:
     """Refuse to mix numbers of different versions or machines in one run."""
-    before, now = provenance["versions"], versions()
+    before, now = provenance["versions"], versions_for(spec.schemes)
     changed = [f"{name} {before.get(name)} then, {now[name]} now" for name in now if before.get(name) != now[name]]
     if changed:
         raise InputError(f"run: {str(folder)!r} was begun with other versions: {', '.join(changed)}")

@@ -14,7 +14,7 @@ from diffbench.sweep.results import STATUSES, Status
 COLUMNS = (
     *("function", "derivative", "dtype", "scheme", "rule", "point", "x", "epsilon_index", "epsilon", "estimate"),
     *("reference", "reference_lo", "error", "relative_error", "ulp_error", "digits", "evaluations", "error_estimate"),
-    *("status", "reason"),
+    *("status", "reason", "distinct_nodes", "outside", "nearest_node"),
 )
 KEY = ["function", "derivative", "dtype", "scheme", "rule", "point", "epsilon_index"]
 REFERENCES = (
@@ -23,7 +23,7 @@ REFERENCES = (
 )
 NUMBERS = (
     *("x", "epsilon", "estimate", "reference", "reference_lo", "error", "relative_error", "ulp_error", "digits"),
-    "error_estimate",
+    *("error_estimate", "distinct_nodes", "outside", "nearest_node"),
 )
 
 

@@ -1,0 +1,140 @@
+"""diffbench leaderboard, conformance and list libraries."""
+
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from diffbench.sweep.opaque import answer_to
+
+QUICK = ("--suite", "lab", "--libraries", "scipy-2-point,mpmath", "--libraries", "jax-grad", "--quiet", "--no-timings")
+BARE = (*QUICK, "--no-report")
+STATUSES = {"ok", "collapsed", "uncertain", "nondifferentiable", "nonfinite", "failed", "domain", "unsupported"}
+
+
+def test_the_table_and_where_the_report_is(diffbench, tmp_path):
+    outcome = diffbench("leaderboard", *QUICK, "--out", "board")
+    assert outcome.code == 0
+    assert outcome.out.startswith("Who is right")
+    assert (tmp_path / "board" / "report.html").is_file()
+    assert (tmp_path / "board" / "tables" / "leaderboard.csv").is_file()
+    assert outcome.out.rstrip().endswith("report.html")
+
+
+def test_json_has_library_package_and_status_counts(diffbench):
+    rows = diffbench("leaderboard", *BARE, "--format", "json").json
+    assert [(row["library"], row["dtype"]) for row in rows][:2] == [
+        ("mpmath-diff", "float64"),
+        ("scipy-2-point", "float64"),
+    ]
+    for row in rows:
+        assert row.keys() >= STATUSES
+        assert sum(row[status] for status in STATUSES) == row["cells"] == 7
+        if row["library"] == "jax-grad":
+            assert row["unsupported"] == 7
+
+
+def test_another_table(diffbench):
+    options = (
+        "--suite",
+        "lab",
+        "--libraries",
+        "scipy-derivative",
+        "--quiet",
+        "--dtype",
+        "float64",
+        "--no-timings",
+        "--no-report",
+    )
+    (row,) = diffbench("leaderboard", *options, "--table", "calibration", "--format", "json", "--out", "board").json
+    assert row["library"] == "scipy-derivative"
+    assert 0 <= row["coverage"] <= 1
+    shown = diffbench("show", "board", "--table", "calibration", "--format", "json").json
+    assert shown == [row]
+    assert diffbench("show", "board", "--table", "told").code == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--libraries", "nobody"), 2, "library: 'nobody' is not known"),
+        (("--suite", "nothing"), 2, "nothing"),
+        (("--derivative", "0"), 2, "derivative: 0"),
+        (("--derivative", "9"), 2, "derivative: 9"),
+        (("--libraries", "jacobi", "--derivative", "2"), 5, "libraries: none is left"),
+        (("--dtype", "float8"), 2, "float8"),
+        (("--time-limit", "-1"), 2, "time_limit"),
+        (("--table", "podium"), 2, "podium"),
+    ],
+)
+def test_bad_input_gets_one_line(diffbench, options, code, message, tmp_path):
+    outcome = diffbench("leaderboard", *options, "--quiet")
+    assert outcome.code == code
+    assert message in outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_table_with_nothing_to_show_is_empty(diffbench):
+    outcome = diffbench("leaderboard", *BARE, "--table", "told")
+    assert outcome.code == 5
+    assert "told has nothing to show" in outcome.err
+
+
+def test_conformance_says_what_was_seen(diffbench):
+    rows = diffbench("conformance", "scipy-3-point", "--format", "json").json
+    assert {row["passed"] for row in rows} == {"yes"}
+    assert {"signature", "NaN", "determinism", "evaluations", "x**2, derivative 1"} <= {row["check"] for row in rows}
+
+
+def test_what_is_not_installed_does_not_conform(diffbench, monkeypatch):
+    outcome = diffbench("conformance", "jax-grad")
+    assert outcome.code == 1
+    assert "jax is not installed" in outcome.out
+    assert diffbench("conformance", "nobody").code == 2
+
+
+def test_libraries_are_listed_with_their_versions(diffbench):
+    rows = {row["library"]: row for row in diffbench("list", "libraries", "--format", "json").json}
+    assert len({row["package"] for row in rows.values()}) >= 13
+    assert rows["mpmath-diff"]["installed"][0].isdigit()
+    assert rows["jax-grad"]["installed"] == "no"
+
+
+def test_a_library_is_a_scheme_by_name(diffbench):
+    rows = diffbench(
+        *("run", "-f", "exp(x)", "--at", "1", "-s", "scipy-2-point", "-s", "scipy-2-point-epsilon"),
+        *("--epsilon", "1e-3", "--format", "json", "--quiet", "--no-report", "--out", "run"),
+    ).json
+    assert [(row["scheme"], row["epsilon"]) for row in rows] == [
+        ("scipy-2-point", None),
+        ("scipy-2-point-epsilon", 1e-3),
+    ]
+
+
+def test_an_adapter_of_other_people_takes_part_only_if_it_conforms(diffbench, monkeypatch):
+    from types import SimpleNamespace
+
+    from diffbench.schemes import libraries
+
+    def good(f, x, derivative):
+        return (f(x + 2**-26) - f(x)) / 2**-26
+
+    def bad(f, x, derivative):
+        return 2 * good(f, x, derivative)
+
+    own = tuple(libraries.Library(f"mine-{call.__name__}", "mine", "forward-1", call) for call in (good, bad))
+    entry = SimpleNamespace(name="mine", load=lambda: own)
+    monkeypatch.setattr(libraries.metadata, "entry_points", lambda group: [entry])
+    for module in ("opaque", "conformance"):
+        # What this test defines cannot be sent to another process.
+        monkeypatch.setattr(f"diffbench.sweep.{module}.asking", _in_this_process)
+    options = ("--suite", "lab", "--libraries", "mine", "--dtype", "float64", "--quiet", "--no-timings", "--no-report")
+    outcome = diffbench("leaderboard", *options, "--format", "json")
+    assert {row["library"] for row in outcome.json} == {"mine-good"}
+    assert "mine-bad is left out, its adapter does not conform: x**1, derivative 1" in outcome.err
+
+
+@contextmanager
+def _in_this_process(scheme, function, time_limit):
+    yield partial(answer_to, scheme, function)
