@@ -18,6 +18,7 @@ _HOME = {
     "Results": "sweep.results",
     "Spec": "sweep.spec",
     "Stencil": "schemes.stencil",
+    "compare": "analysis.compare",
     "conformance": "sweep.conformance",
     "exact_derivative": "reference.exact",
     "load": "sweep.stored",

@@ -1,7 +1,7 @@
 """The command line: one module a verb, imported when it is called.
 
-Exit codes: 0 done · 1 references disagree, an adapter does not conform · 2 usage or spec · 3 finished
-with failed cells · 5 nothing selected · 6 uncertain or nondifferentiable · 70 internal error ·
+Exit codes: 0 done · 1 references disagree, an adapter does not conform, cells are worse · 2 usage or spec · 3 finished
+with failed cells · 4 not comparable · 5 nothing selected · 6 uncertain or nondifferentiable · 70 internal error ·
 74 input or output · 130 interrupted.
 """
 
@@ -22,6 +22,7 @@ VERBS = {
     "merge": ("merge", "Put the shards of a run together."),
     "report": ("report", "Make the tables, figures and page of a run again."),
     "show": ("show", "Print a table of a run."),
+    "compare": ("compare", "Compare two runs, cell by cell."),
     "list": ("catalogue", "List functions, schemes, suites, step rules or libraries."),
     "exact": ("exact", "Print the exact derivative of a formula, with its certificate."),
     "recommend": ("recommend", "Say which scheme and epsilon to take for a formula."),
@@ -67,8 +68,8 @@ def cli() -> None:
 
     Start with `diffbench run`, which sweeps the standard suite and leaves an accuracy report.
 
-    Exit codes: 0 done, 1 references disagree or an adapter does not conform, 2 usage or spec,
-    3 finished with failed cells, 5 nothing selected, 6 uncertain or nondifferentiable where an answer
+    Exit codes: 0 done, 1 references disagree, an adapter does not conform or cells are worse, 2 usage or spec,
+    3 finished with failed cells, 4 not comparable, 5 nothing selected, 6 uncertain or nondifferentiable where an answer
     was needed, 70 internal error, 74 input or output, 130 interrupted.
     """
 

@@ -15,6 +15,7 @@ from diffbench.rounding import finite
 from diffbench.sweep.results import NO_CELLS, STATUSES, Block, Results, Status
 
 if TYPE_CHECKING:
+    from diffbench.analysis.compare import Comparison
     from diffbench.analysis.order import Observed
 
 
@@ -347,6 +348,44 @@ def holds_published(results: Results) -> bool:
     """Return whether a run has all functions of the suite ``published``."""
     names = {function for function, *_ in results.keys}
     return {function.name for function in load_suite("published").functions} <= names
+
+
+def transitions_table(found: "Comparison") -> Table:
+    """Return how many cells of each scheme are the same in two runs, better, worse, or in one of them only."""
+    from diffbench.analysis.compare import TRANSITION_CRITERION, TRANSITIONS
+
+    keys = {word: word.replace(" ", "_") for word in TRANSITIONS}
+    columns = (Column("scheme", "scheme"), *(Column(key, word, "count") for word, key in keys.items()))
+    rows: list[Row] = [
+        {"scheme": scheme} | {key: counts[word] for word, key in keys.items()}
+        for scheme, counts in found.schemes.items()
+    ]
+    rows.append({"scheme": "all"} | {key: found.counts[word] for word, key in keys.items()})
+    return Table("What became of the cells?", TRANSITION_CRITERION, columns, rows)
+
+
+def changes_table(found: "Comparison") -> Table:
+    """Return the cells that changed most between two runs."""
+    columns = (
+        Column("function", "function"),
+        Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
+        Column("scheme", "scheme"),
+        Column("rule", "rule", optional=True),
+        Column("point", "point", "count"),
+        Column("epsilon_index", "ε index", "count"),
+        Column("transition", "transition"),
+        Column("before", "before"),
+        Column("after", "after"),
+        Column("digits_before", "digits before", "digits"),
+        Column("digits_after", "digits after", "digits"),
+        Column("ulp_before", "ulp before", "rounded", optional=True),
+        Column("ulp_after", "ulp after", "rounded", optional=True),
+    )
+    caption = (
+        "cells that are no longer ok first, then by the factor between the errors, below half an ulp as half an ulp"
+    )
+    return Table("What changed most?", caption, columns, [change._asdict() for change in found.changes])
 
 
 def run_tables(results: Results) -> dict[str, Table]:

@@ -1,0 +1,133 @@
+"""Two runs, cell by cell: every cell of both has one transition."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diffbench import Function, OpaqueScheme, Spec, compare, run
+from diffbench.analysis.compare import TRANSITIONS
+from diffbench.errors import EmptySelectionError
+from diffbench.sweep.results import Status
+
+GRID = "1e-1:1e-4:1/decade"
+
+
+def measured(functions="exp", schemes=("forward-1", "central-2"), epsilons=GRID, **options):
+    return run(Spec(functions, list(schemes), epsilons, **options))
+
+
+def changed(results, **arrays):
+    """Return the run with other arrays in its first block."""
+    return replace(results, blocks=(replace(results.blocks[0], **arrays), *results.blocks[1:]))
+
+
+def kinds(found):
+    return {name: count for name, count in found.counts.items() if count}
+
+
+def test_a_run_is_the_same_as_itself():
+    found = compare(*[measured("standard", ["forward-1", "complex-step"], anatomy=False) for _ in range(2)])
+    assert found.is_same
+    assert kinds(found) == {"unchanged": sum(found.counts.values())}
+    assert found.changes == []
+    assert found.reasons == ()
+
+
+@given(st.data())
+def test_every_cell_of_both_runs_has_one_transition(data):
+    def some(items):
+        return data.draw(st.lists(st.sampled_from(items), min_size=1, unique=True))
+
+    runs = [
+        measured(
+            [Function(name, "exp(x)", some(["0", "1", "2"])) for name in some(["f", "g"])],
+            some(["forward-1", "central-2", "complex-step"]),
+            ",".join(some(["1e-2", "1e-3", "1e-4"])),
+            rules=some(["usual", "sqrt-u"]),
+        )
+        for _ in range(2)
+    ]
+    found = compare(*runs)
+    before, after = (sum(each.counts.values()) for each in runs)
+    in_both = sum(count for name, count in found.counts.items() if name not in ("new", "vanished"))
+    assert in_both + found.counts["vanished"] == before
+    assert in_both + found.counts["new"] == after
+    assert found.counts == {name: sum(own[name] for own in found.schemes.values()) for name in TRANSITIONS}
+
+
+def test_a_weight_that_is_off_by_a_bit_is_seen():
+    def off(f, x, e):
+        return (f(x + e) - f(x)) / (e * (1 + 2**-51))
+
+    def right(f, x, e):
+        return (f(x + e) - f(x)) / e
+
+    runs = [measured(schemes=[OpaqueScheme("mine", call), "forward-1"]) for call in (right, off)]
+    found = compare(*runs)
+    assert found.schemes["mine"]["better"] + found.schemes["mine"]["worse"] > 0
+    assert found.schemes["forward-1"]["unchanged"] == sum(found.schemes["forward-1"].values())
+    assert {change.scheme for change in found.changes} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("factor", "transition"), [(2.0, "worse"), (0.5, "better"), (-1.0, "moved"), (np.nan, "ok to not ok")]
+)
+def test_an_error_that_grows_shrinks_or_turns_round(factor, transition):
+    base = measured([Function("f", "x**2", ["0"])])
+    block = base.blocks[0]
+    estimate, status = block.estimate.copy(), block.status.copy()
+    estimate[0, 0, 1] *= factor
+    status[0, 0, 1] = Status.NONFINITE if np.isnan(factor) else Status.OK
+    found = compare(base, changed(base, estimate=estimate, status=status))
+    assert kinds(found) == {"unchanged": base.blocks[0].status.size - 1, transition: 1}
+    (change,) = found.changes
+    assert (change.scheme, change.epsilon_index, change.rule, change.transition) == ("forward-1", 1, "", transition)
+    back = compare(changed(base, estimate=estimate, status=status), base)
+    opposite = {"worse": "better", "better": "worse", "ok to not ok": "not ok to ok"}.get(transition, transition)
+    assert kinds(back)[opposite] == 1
+
+
+def test_the_gravest_change_comes_first():
+    base = measured("exp")
+    block = base.blocks[0]
+    estimate, status = block.estimate.copy(), block.status.copy()
+    estimate[0, 0, 0] *= 1.1
+    estimate[0, 1, 0] *= 3
+    estimate[0, 2, 0], status[0, 2, 0] = np.nan, Status.NONFINITE
+    found = compare(base, changed(base, estimate=estimate, status=status), most=2)
+    assert [change.transition for change in found.changes] == ["ok to not ok", "worse"]
+    assert found.changes[1].point == 1
+    assert found.counts["worse"] == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"functions": [Function("f", "x**3", ["1", "2"])]}, "f has another formula: x**2 became x**3"),
+        ({"functions": [Function("f", "x**2", ["1", "3"])]}, "f has other points"),
+        ({"epsilons": "1e-1,1e-3"}, "f was swept over other epsilons"),
+        ({"functions": [Function("f", "x**2", ["1", "2"], noise="relative 1e-6")]}, "f has another noise"),
+        ({"functions": [Function("g", "x**2", ["1", "2"])]}, "f, derivative 1, float64 is vanished"),
+        ({"schemes": ["forward-1", "central-4"]}, "central-2 is vanished"),
+    ],
+)
+def test_what_cannot_be_compared_has_a_reason_and_is_no_regression(other, reason):
+    base = {"functions": [Function("f", "x**2", ["1", "2"])], "epsilons": "1e-1,1e-2"}
+    found = compare(measured(**base), measured(**(base | other)))
+    assert any(each.startswith(reason) for each in found.reasons)
+    assert not {"better", "worse", "moved", "ok to not ok"} & kinds(found).keys()
+
+
+def test_a_rule_may_choose_another_epsilon():
+    base = measured(rules=["usual"])
+    chosen = base.blocks[0].chosen * 2
+    assert compare(base, changed(base, chosen=chosen)).is_same
+
+
+def test_summaries_only_cannot_be_compared(tmp_path):
+    kept = run(Spec("exp", "forward-1", GRID), keep="summary")
+    with pytest.raises(EmptySelectionError):
+        compare(kept, kept)
