@@ -22,6 +22,8 @@ _HOME = {
     "conformance": "sweep.conformance",
     "exact_derivative": "reference.exact",
     "load": "sweep.stored",
+    "measure_derivative": "analysis.accuracy",
+    "measure_gradient": "analysis.accuracy",
     "merge": "sweep.store",
     "noise_level": "analysis.noise",
     "observed_order": "analysis.order",

@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 import diffbench
 
+# A project of its own, which test_pytest_plugin.py runs.
+collect_ignore = ["sample"]
+
 for module in walk_packages(diffbench.__path__, "diffbench."):
     if not module.name.endswith("__main__"):
         import_module(module.name)
