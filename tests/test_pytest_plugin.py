@@ -1,6 +1,7 @@
 """The accuracy fixture in a project of its own: a real pytest in another process."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,9 +13,12 @@ SAMPLE = Path(__file__).parent / "sample"
 
 
 def in_a_project(tmp_path, *arguments):
+    # This test may run in a worker of pytest-xdist, where pytest-benchmark would not measure.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", str(SAMPLE), *arguments],
         cwd=tmp_path,
+        env=env,
         capture_output=True,
         text=True,
         check=False,

@@ -89,18 +89,19 @@ class Watched:
 
         def counted(x: Any) -> Any:
             self.evaluations += 1
-            if namespace == "mpmath":
-                self._note(np.array([complex(x)]))
+            if namespace == "mpmath" and not self._note(np.array([complex(x)])):
+                return f(x) * float("nan")
             return f(x)
 
         return counted
 
-    def _note(self, nodes: Array) -> None:
-        """Write down nodes at which f is evaluated in numbers of another kind."""
+    def _note(self, nodes: Array) -> bool:
+        """Write down nodes at which f is evaluated in numbers of another kind; return whether all are in the domain."""
         self._nodes.append(nodes)
         outside = int(np.count_nonzero(~self._function.domain.contains_array(nodes.real)))
         if outside:
             self._leave(outside)
+        return not outside
 
     def _leave(self, nodes: int) -> None:
         self._outside += nodes

@@ -17,7 +17,9 @@ def test_adapters_that_need_nothing_else_conform(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", [each for each in LIBRARIES if each.package not in ("jax", "GSL")], ids=str)
+@pytest.mark.parametrize(
+    "library", [each for each in LIBRARIES if each.package not in ("jax", "GSL")], ids=lambda each: each.name
+)
 def test_every_adapter_conforms(library):
     assert installed_version(library.package)
     # Its own default bracket is empty for most functions, and it says so.
