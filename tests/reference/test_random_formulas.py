@@ -7,6 +7,7 @@ no FLINT, no symbolic derivative. The jet of the formula is compared on its own.
 from collections import Counter
 from fractions import Fraction
 
+import doubles
 import mpmath
 import pytest
 from hypothesis import given, settings
@@ -29,8 +30,8 @@ LEADING = ("besselj(0, ", "besselk(1, ", "legendre(3, ", "polylog(2, ", "upperga
 LEAVES = st.sampled_from(["x"] * 6 + ["2", "1/3", "0.1", "pi"])
 POINTS = st.one_of(
     st.sampled_from([Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(2)]),
-    st.floats(-3, 3).map(Fraction),
-    st.floats(1e-3, 10).map(Fraction),
+    doubles.between(-3, 3),
+    doubles.between(1e-3, 10),
 )
 
 
