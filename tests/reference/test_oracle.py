@@ -231,7 +231,9 @@ def test_many_formulas(formulas, points, count):
 
 @pytest.mark.slow
 def test_nothing_hangs_and_nothing_else_escapes():
-    outcomes = outcomes_of(st.one_of(WITH_SPECIAL, KINKED), ANYWHERE, with_child, 400)
+    # Of the other points mpmath takes minutes for some of the special functions.
+    points = st.one_of(KINKS, COMMON, EXTREME)
+    outcomes = outcomes_of(st.one_of(WITH_SPECIAL, KINKED), points, with_child, 400)
     assert outcomes["confirmed"] > 60, outcomes
     assert outcomes["uncertain"] < 100, outcomes
 
