@@ -48,8 +48,8 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
             results = _measure(spec, folder, meter, chosen, is_old=resumed is not None)
             is_whole = results.manifest["shard"] == "1/1"
             page = report_of(results, folder, meter) if chosen["reported"] and is_whole else None
-    except KeyboardInterrupt:
-        if not (folder / "manifest.json").is_file():
+    except (KeyboardInterrupt, Exception) as error:
+        if not (_is_interrupt(error) and (folder / "manifest.json").is_file()):
             raise
         raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on") from None
     if is_whole:
@@ -57,6 +57,13 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
     print_counts(results, err=style == "json")
     click.echo(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Return whether an error is an interrupt, or came up while one was on its way."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _begun(resumed: Path | None, out: Path | None, chosen: dict[str, Any]) -> tuple[Spec, Path]:
