@@ -1,8 +1,9 @@
 """How accurate somebody's derivative is: any callable, in numpy, JAX, torch or plain Python, against the truth."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -43,6 +44,8 @@ class Accuracy:
         |error| in units of the last place of the truth in the dtype.
     digits : float or None
         Correct digits; where the derivative is 0, −log10 |error|, no more than the dtype has.
+    variable : str
+        What x is called in messages.
     """
 
     formula: str
@@ -54,11 +57,12 @@ class Accuracy:
     error: float | None
     ulps: float | None
     digits: float | None
+    variable: str = "x"
 
     def __str__(self) -> str:
-        which = f"derivative {self.derivative} of {self.formula} at x = {self.x!r} ({self.dtype})"
+        which = f"derivative {self.derivative} of {self.formula} at {self.variable} = {self.x!r} ({self.dtype})"
         truth = self.reference
-        if self.error is None:
+        if not truth.is_settled or truth.hi is None:
             return f"{which}: {self.estimate!r}, but there is no exact one: {truth.verdict}, {truth.reason}"
         exact = mpmath.nstr(truth.value, min(SHOWN, max(truth.certified_digits, 1)))
         known = f"{exact} ({truth.verdict}, {truth.certified_digits} digits)"
@@ -95,7 +99,7 @@ def measure_derivative(
     Raises
     ------
     InputError
-        If an argument is wrong, or what is returned is no real number.
+        If an argument is wrong, there are no points, or what is returned is no real number.
 
     Examples
     --------
@@ -104,7 +108,10 @@ def measure_derivative(
     9.0
     """
     check_dtype(dtype)
-    return [_measured(call, formula, point, derivative, dtype) for point in _points(at)]
+    points = [_rounded_point(point, "at", dtype) for point in _points(at)]
+    if not points:
+        raise InputError("at: no points, so that nothing would be checked")
+    return [_judged(call(_argument(x, dtype)), formula, x, derivative, dtype) for x in points]
 
 
 def measure_gradient(
@@ -137,13 +144,13 @@ def measure_gradient(
     check_dtype(dtype)
     if not isinstance(at, Mapping) or not at:
         raise InputError(f"at: {at!r} does not name the variables")
-    here = {name: round_to(exact_number(value, name), dtype) for name, value in at.items()}
-    answers = np.ravel(np.asarray(call(*(_argument(value, dtype) for value in here.values()))))
+    here = {name: _rounded_point(value, name, dtype) for name, value in at.items()}
+    answers = _numbers(call(*(_argument(value, dtype) for value in here.values())))
     if len(answers) != len(here):
         raise InputError(f"gradient: {len(answers)} partial derivatives were answered for {len(here)} variables")
     return {
-        name: _judged(answer, _alone(formula, here, name), value, 1, dtype)
-        for (name, value), answer in zip(here.items(), answers.tolist(), strict=True)
+        name: replace(_judged(answer, _alone(formula, here, name), value, 1, dtype), variable=name)
+        for (name, value), answer in zip(here.items(), answers, strict=True)
     }
 
 
@@ -156,24 +163,26 @@ def _alone(formula: str, here: Mapping[str, float], name: str) -> str:
 
 
 def _points(at: object) -> Iterable[object]:
-    return at if isinstance(at, (list, tuple, np.ndarray)) else (at,)
+    if isinstance(at, (list, tuple, range)):
+        return at
+    return np.ravel(at) if isinstance(at, np.ndarray) else (at,)
+
+
+def _rounded_point(value: object, name: str, dtype: str) -> float:
+    x = float(round_to(exact_number(value, name), dtype))
+    if math.isinf(x):
+        raise InputError(f"{name}: {value!r} is beyond the range of {dtype}")
+    return x
 
 
 def _argument(value: float, dtype: str) -> Any:
     return float(value) if dtype == "float64" else np.dtype(dtype).type(value)
 
 
-def _measured(
-    call: Callable[[Any], Any], formula: str | Formula | Function, point: object, derivative: int, dtype: str
-) -> Accuracy:
-    x = float(round_to(exact_number(point, "at"), dtype))
-    return _judged(call(_argument(x, dtype)), formula, x, derivative, dtype)
-
-
 def _judged(answer: Any, formula: str | Formula | Function, x: float, derivative: int, dtype: str) -> Accuracy:
     estimate, text = _number(answer), str(getattr(formula, "formula", formula))
-    truth = exact_derivative(formula, Fraction(float(x)), derivative)
-    about = (text, derivative, dtype, float(x), estimate, truth)
+    truth = exact_derivative(formula, Fraction(x), derivative)
+    about = (text, derivative, dtype, x, estimate, truth)
     if not truth.is_settled or truth.hi is None:
         return Accuracy(*about, None, None, None)
     hi, lo = np.array([truth.hi]), np.array([truth.lo])
@@ -181,6 +190,16 @@ def _judged(answer: Any, formula: str | Formula | Function, x: float, derivative
     relative = relative_error(error, hi) if truth.hi else np.abs(error)
     digits, ulps = correct_digits(relative, dtype), ulp_error(error, hi, lo, dtype)
     return Accuracy(*about, finite(error[0]), finite(ulps[0]), finite(digits[0]))
+
+
+def _numbers(answer: Any) -> list[Any]:
+    """Return the partial derivatives that were answered."""
+    try:
+        values: list[Any] = np.ravel(np.asarray(answer)).tolist()
+    except (TypeError, ValueError, RuntimeError):
+        # Tensors that belong to a graph are no arrays.
+        values = list(answer)
+    return values
 
 
 def _number(answer: Any) -> float:

@@ -78,9 +78,36 @@ def test_where_there_is_no_derivative_there_are_no_digits(formula):
     assert "no exact one: nondifferentiable" in str(found)
 
 
-def test_an_answer_that_is_not_finite_has_no_digits():
-    (found,) = measure_derivative(lambda x: math.nan, "x**2", 1)
-    assert found.digits is None
+@pytest.mark.parametrize("answer", [math.nan, math.inf, -math.inf])
+def test_an_answer_that_is_not_finite_has_no_digits_though_there_is_a_truth(answer):
+    (found,) = measure_derivative(lambda x: answer, "x**2", 1)
+    assert found.digits is found.error is None
+    assert str(found).endswith(
+        f"{answer!r}, exact 2.0 (certified, {found.reference.certified_digits} digits): no digits, no ulp"
+    )
+
+
+@pytest.mark.parametrize("at", [["1/4", 2], ("1/4", 2), np.array([[0.25], [2.0]]), np.array([0.25, 2], "float32")])
+def test_several_points_in_any_order_that_has_one(at):
+    assert [each.x for each in measure_derivative(lambda x: 2 * x, "x**2", at)] == [0.25, 2.0]
+
+
+def test_whole_numbers_and_one_number_in_an_array_are_points():
+    assert [each.x for each in measure_derivative(lambda x: 2 * x, "x**2", range(3))] == [0.0, 1.0, 2.0]
+    assert [each.x for each in measure_derivative(lambda x: 2 * x, "x**2", np.array(0.5))] == [0.5]
+
+
+@pytest.mark.parametrize("at", [[], (), range(0), np.array([])])
+def test_without_points_nothing_would_be_checked(at):
+    with pytest.raises(InputError, match="at: no points"):
+        measure_derivative(lambda x: 2 * x, "x**2", at)
+
+
+def test_a_point_beyond_the_dtype_is_refused():
+    with pytest.raises(InputError, match="at: '1e5' is beyond the range of float16"):
+        measure_derivative(lambda x: 2 * x, "x**2", "1e5", dtype="float16")
+    with pytest.raises(InputError, match="y: '1e400' is beyond the range of float64"):
+        measure_gradient(lambda x, y: (y, x), "x*y", {"x": 1, "y": "1e400"})
 
 
 def test_a_gradient_is_measured_variable_by_variable():
@@ -90,6 +117,16 @@ def test_a_gradient_is_measured_variable_by_variable():
     assert all(each.digits > 15 for each in found.values())
     wrong = measure_gradient(lambda x, y, x1: (y * x1, x * x1, x * y), "x*y*x1 + y", at)
     assert wrong["y"].digits < 1 < wrong["x"].digits
+
+
+def test_messages_about_a_gradient_name_the_variable():
+    found = measure_gradient(lambda x, y: (y, x), "x*y", {"x": 2, "y": "1/2"})
+    assert str(found["y"]).startswith("derivative 1 of (2)*y at y = 0.5 (float64): 2.0, exact 2.0")
+
+
+def test_a_gradient_of_tensors_is_taken():
+    found = measure_gradient(lambda x, y: (Tensor(), Tensor()), "6*x + 6*y", {"x": 1, "y": 2})
+    assert [each.error for each in found.values()] == [0, 0]
 
 
 def test_the_others_stand_at_their_binary_values():
