@@ -5,13 +5,15 @@ names is compared first, so that a formula that was changed is no regression.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import EmptySelectionError
+from diffbench.reference.pair import ulp_error
 from diffbench.rounding import finite
 from diffbench.sweep.results import NO_CELLS, Block, Key, Results, Status
 
@@ -36,7 +38,22 @@ TRANSITION_CRITERION = (
     "only"
 )
 
+_CODES = {transition: code for code, transition in enumerate(TRANSITIONS)}
+
+_NEITHER = -1
+"""The code of a cell that neither run has."""
+
+_GRAVEST_FIRST = ("ok to not ok", "worse", "not ok to ok", "better", "moved", "other status")
+
 _ABSENT = Status.ABSENT
+
+BINS_A_DECADE = 8
+LEAST, MOST = 0.1, 1e20
+"""Errors below and above, in units of the last place, are in the first and the last bin."""
+
+BINS = BINS_A_DECADE * round(np.log10(MOST / LEAST)) + 1
+NO_ERROR = BINS
+"""The bin of the cells that have none."""
 
 
 class Change(NamedTuple):
@@ -86,12 +103,16 @@ class Comparison:
         The cells that changed most: lost first, then by the factor between their errors.
     reasons : tuple of str
         Why cells are not comparable, new or vanished, a sentence each.
+    errors : array
+        Cells by transition, :func:`error_bins` of the error before, and of the error after. Its size does not depend
+        on the number of cells, as theirs would.
     """
 
     counts: dict[str, int]
     schemes: dict[str, dict[str, int]]
     changes: list[Change]
     reasons: tuple[str, ...]
+    errors: Array = field(repr=False, compare=False)
 
     @property
     def is_same(self) -> bool:
@@ -123,170 +144,258 @@ def compare(before: Results, after: Results, most: int = 50) -> Comparison:
     """
     if not (before.blocks and after.blocks):
         raise EmptySelectionError(NO_CELLS)
-    pairs = [_paired(before, after, key) for key in dict.fromkeys((*before.keys, *after.keys))]
-    schemes: dict[str, dict[str, int]] = {}
-    for pair in pairs:
-        for scheme, transition, count in pair.counted():
-            own = schemes.setdefault(scheme, dict.fromkeys(TRANSITIONS, 0))
-            own[transition] += count
-    counts = {transition: sum(own[transition] for own in schemes.values()) for transition in TRANSITIONS}
-    changes = sorted((change for pair in pairs for change in pair.changes(most)), key=_weight)[:most]
-    return Comparison(counts, schemes, changes, tuple(dict.fromkeys(why for pair in pairs for why in pair.reasons)))
+    tally = _Tally(most)
+    for key in dict.fromkeys((*before.keys, *after.keys)):
+        in_both = key in before.keys and key in after.keys
+        for first, second in _pairs(before, after, key):
+            for cells in _judged(first, second, in_both=in_both):
+                tally.add(cells)
+    return tally.comparison()
+
+
+def error_bins(ulps: Array) -> Array:
+    """Return the bin of each error, :data:`BINS_A_DECADE` a decade from :data:`LEAST`; :data:`NO_ERROR` for NaN."""
+    decades = np.log10(np.clip(ulps, LEAST, MOST) / LEAST)
+    bins = np.rint(BINS_A_DECADE * np.nan_to_num(decades))
+    return np.asarray(np.where(np.isnan(ulps), NO_ERROR, bins).astype(np.intp))
+
+
+def bin_centres() -> Array:
+    """Return the errors that the bins stand for, in units of the last place."""
+    return np.asarray(LEAST * 10 ** (np.arange(BINS) / BINS_A_DECADE))
+
+
+class _Cells(NamedTuple):
+    """Cells of one block on the same axes in both runs, or in one only, and what became of each."""
+
+    before: Block | None
+    after: Block | None
+    codes: Array
+    reasons: tuple[str, ...]
+
+    @property
+    def block(self) -> Block:
+        """The block of either run, for what they have in common."""
+        return next(each for each in (self.before, self.after) if each is not None)
+
+
+def _pairs(before: Results, after: Results, key: Key) -> Iterator[tuple[Block | None, Block | None]]:
+    """Yield the same points of both runs, or those of one, block by block; the runs may be cut up differently."""
+    rests = [map(results.blocks.__getitem__, results.parts(key)) for results in (before, after)]
+    blocks = [next(rest, None) for rest in rests]
+    while any(block is not None for block in blocks):
+        points = min(block.x.size for block in blocks if block is not None)
+        first, second = (None if block is None else _points(block, 0, points) for block in blocks)
+        yield first, second
+        blocks = [
+            _points(block, points, block.x.size) if block is not None and points < block.x.size else next(rest, None)
+            for block, rest in zip(blocks, rests, strict=True)
+        ]
+
+
+def _points(block: Block, start: int, stop: int) -> Block:
+    """Return a block of some of its points."""
+    return _cut(block, range(len(block.schemes)), range(start, stop), range(block.status.shape[-1]))
+
+
+def _cut(block: Block, rows: Sequence[int], points: range, columns: Sequence[int]) -> Block:
+    """Return a block of some of its schemes, points and columns."""
+    if block.status.shape == (len(rows), len(points), len(columns)):
+        return block
+    size, names = block.grid_size, _columns(block)
+    beyond = [column - size for column in columns if column >= size]
+    along_cells = ("estimate", "error_estimate", "evaluations", "status", "reason")
+    cells: dict[str, Any] = {name: getattr(block, name)[np.ix_(rows, points, columns)] for name in along_cells}
+    return replace(
+        block,
+        schemes=tuple(block.schemes[row] for row in rows),
+        rules=tuple(name for name in (names[column] for column in columns) if isinstance(name, str)),
+        first=block.first + points.start,
+        grid=block.grid[[column for column in columns if column < size]],
+        x=block.x[points.start : points.stop],
+        references=block.references[points.start : points.stop],
+        chosen=block.chosen[np.ix_(rows, points, beyond)],
+        parts=None,
+        records=None,
+        **cells,
+    )
+
+
+def _columns(block: Block) -> list[int | str | None]:
+    """Return the names of a block's columns: index in the grid, rule, or None for schemes without an epsilon."""
+    alone = [None] * (block.status.shape[-1] - block.grid_size - len(block.rules))
+    return [*range(block.grid_size), *block.rules, *alone]
+
+
+def _judged(before: Block | None, after: Block | None, *, in_both: bool) -> Iterator[_Cells]:
+    """Yield the cells that both runs have, then those that only one has."""
+    if before is None or after is None:
+        yield from _alone(before, after, in_both=in_both)
+        return
+    rows = [scheme for scheme in before.schemes if scheme in after.schemes]
+    columns = [column for column in _columns(before) if column in _columns(after)]
+    places = [
+        ([block.schemes.index(scheme) for scheme in rows], [_columns(block).index(column) for column in columns])
+        for block in (before, after)
+    ]
+    first, second = (
+        _cut(block, own[0], range(block.x.size), own[1]) for block, own in zip((before, after), places, strict=True)
+    )
+    same, reasons = _same_meaning(first, second)
+    yield _Cells(first, second, _codes(first, second, same), reasons)
+    yield from _beyond(before, places[0], "vanished")
+    yield from _beyond(after, places[1], "new")
+
+
+def _alone(before: Block | None, after: Block | None, *, in_both: bool) -> Iterator[_Cells]:
+    """Yield the cells of points, or of a function, derivative and dtype, that only one run has."""
+    for block, transition in ((before, "vanished"), (after, "new")):
+        if block is not None:
+            what = f"{block.function}, derivative {block.derivative}, {block.dtype}"
+            reason = f"{what} has points that are {transition}" if in_both else f"{what} is {transition}"
+            yield _in_one(block, np.asarray(block.status != _ABSENT), transition, (reason,))
+
+
+def _beyond(block: Block, common: tuple[list[int], list[int]], transition: str) -> Iterator[_Cells]:
+    """Yield the cells of schemes and columns that only one run has."""
+    there = block.status != _ABSENT
+    there[np.ix_(common[0], range(block.x.size), common[1])] = False
+    if there.any():
+        others = [scheme for row, scheme in enumerate(block.schemes) if row not in common[0]]
+        yield _in_one(block, there, transition, tuple(f"{scheme} is {transition}" for scheme in others))
+
+
+def _in_one(block: Block, there: Array, transition: str, reasons: tuple[str, ...]) -> _Cells:
+    before, after = (block, None) if transition == "vanished" else (None, block)
+    return _Cells(before, after, np.where(there, _CODES[transition], _NEITHER), reasons)
+
+
+def _codes(before: Block, after: Block, same_meaning: Array) -> Array:
+    """Return an index into the transitions for each cell, -1 where neither run has one."""
+    old, new = before.status, after.status
+    error, error_after = np.abs(before.error), np.abs(after.error)
+    found = [
+        ((old == _ABSENT) & (new == _ABSENT), None),
+        (old == _ABSENT, "new"),
+        (new == _ABSENT, "vanished"),
+        (~same_meaning, "not comparable"),
+        ((old == new) & _equal(before.estimate, after.estimate), "unchanged"),
+        ((old == Status.OK) & (new != Status.OK), "ok to not ok"),
+        ((old != Status.OK) & (new == Status.OK), "not ok to ok"),
+        (old != new, "other status"),
+        (error_after < error, "better"),
+        (error_after > error, "worse"),
+    ]
+    codes = [_NEITHER if word is None else _CODES[word] for _, word in found]
+    return np.select([where for where, _ in found], codes, _CODES["moved"])
+
+
+def _equal(first: Array, second: Array) -> Array:
+    """Return where values are the same, NaN and NaN too."""
+    return np.asarray((first == second) | (np.isnan(first) & np.isnan(second)))
+
+
+def _same_meaning(before: Block, after: Block) -> tuple[Array, tuple[str, ...]]:
+    """Return where formula, noise, x and the epsilons of the grid are the same, (S, P, C), and why they are not."""
+    for what in ("formula", "noise"):
+        if getattr(before, what) != getattr(after, what):
+            old, new = (getattr(each, what) or "none" for each in (before, after))
+            return np.zeros(before.status.shape, dtype=bool), (
+                f"{before.function} has another {what}: {old} became {new}",
+            )
+    # A rule may choose another epsilon, which is its own affair.
+    same_epsilon = np.ones(before.status.shape[-1], dtype=bool)
+    same_epsilon[: before.grid_size] = _equal(before.grid, after.grid)
+    same_x = _equal(before.x, after.x)
+    reasons = (
+        (same_x, f"{before.function} has other points"),
+        (same_epsilon, f"{before.function} was swept over other epsilons"),
+    )
+    same = np.broadcast_to(same_x[:, None] & same_epsilon, before.status.shape)
+    return same, tuple(reason for is_same, reason in reasons if not is_same.all())
+
+
+class _Tally:
+    """What has been found so far; no cells are kept."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._schemes: dict[str, Array] = {}
+        self._errors = np.zeros((len(TRANSITIONS), BINS + 1, BINS + 1), dtype=np.int64)
+        self._changes: list[Change] = []
+        self._reasons: dict[str, None] = {}
+
+    def add(self, cells: _Cells) -> None:
+        """Count some cells, and keep those that changed most."""
+        self._reasons |= dict.fromkeys(cells.reasons)
+        for scheme, codes in zip(cells.block.schemes, cells.codes, strict=True):
+            own = self._schemes.setdefault(scheme, np.zeros(len(TRANSITIONS), dtype=np.int64))
+            own += np.bincount(codes[codes != _NEITHER], minlength=len(TRANSITIONS))
+        ulps = tuple(_ulps(block, cells.codes.shape) for block in (cells.before, cells.after))
+        there = cells.codes != _NEITHER
+        place = (cells.codes, *map(error_bins, ulps))
+        np.add.at(self._errors, tuple(each[there] for each in place), 1)
+        if cells.before is not None and cells.after is not None:
+            own_changes = _changes(cells.before, cells.after, cells.codes, ulps, self._most)
+            self._changes = nsmallest(self._most, [*self._changes, *own_changes], key=_weight)
+
+    def comparison(self) -> Comparison:
+        """Return what was found."""
+        schemes = {name: dict(zip(TRANSITIONS, own.tolist(), strict=True)) for name, own in self._schemes.items()}
+        counts = {transition: sum(own[transition] for own in schemes.values()) for transition in TRANSITIONS}
+        return Comparison(counts, schemes, self._changes, tuple(self._reasons), self._errors)
+
+
+def _ulps(block: Block | None, shape: tuple[int, ...]) -> Array:
+    """Return errors in units of the last place, NaN where there are none."""
+    if block is None:
+        return np.full(shape, np.nan)
+    error = block.error
+    return np.where(np.isfinite(error), ulp_error(error, block.hi, block.lo, block.dtype), np.nan)
+
+
+def _changes(before: Block, after: Block, codes: Array, ulps: Sequence[Array], most: int) -> list[Change]:
+    """Return the cells of a block that changed most."""
+    order = np.full(len(TRANSITIONS) + 1, -1)
+    order[[_CODES[word] for word in _GRAVEST_FIRST]] = range(len(_GRAVEST_FIRST))
+    places = np.argwhere(order[codes] >= 0)
+    if not len(places):
+        return []
+    index = tuple(places.T)
+    weights = order[codes[index]], -_factor(*(each[index] for each in ulps))
+    digits = before.digits, after.digits
+    chosen = places[np.lexsort(weights[::-1])[:most]]
+    return [_change((before, after), tuple(place), int(codes[tuple(place)]), digits, ulps) for place in chosen]
+
+
+def _factor(first: Array, second: Array) -> Array:
+    """Return how far apart errors are, those below half a unit as half a unit; 0 where one is not known."""
+    known = np.isfinite(first) & np.isfinite(second)
+    low, high = (side(np.where(known, first, 1), np.where(known, second, 1)) for side in (np.minimum, np.maximum))
+    return np.where(known, np.maximum(high, 0.5) / np.maximum(low, 0.5), 0.0)
 
 
 def _weight(change: Change) -> tuple[int, float]:
     """Return what sorts changes, the gravest first."""
-    order = ("ok to not ok", "worse", "not ok to ok", "better", "moved", "other status").index(change.transition)
-    both = change.ulp_before is not None and change.ulp_after is not None
-    return order, -_factor(change.ulp_before, change.ulp_after) if both else 0.0
+    ulps = (np.array(np.nan if value is None else value) for value in (change.ulp_before, change.ulp_after))
+    return _GRAVEST_FIRST.index(change.transition), -float(_factor(*ulps))
 
 
-def _factor(a: float | None, b: float | None) -> float:
-    low, high = sorted((max(a or 0.0, 0.5), max(b or 0.0, 0.5)))
-    return high / low
-
-
-class _Pair:
-    """The cells of a block in both runs, on the axes that they have in common."""
-
-    def __init__(self, before: Block, after: Block) -> None:
-        self._before, self._after = before, after
-        self.reasons: list[str] = []
-        self._schemes = [name for name in before.schemes if name in after.schemes]
-        points = min(before.x.size, after.x.size)
-        columns = _columns(before), _columns(after)
-        self._columns = [column for column in columns[0] if column in columns[1]]
-        self._index = [
-            np.ix_(
-                [block.schemes.index(name) for name in self._schemes],
-                range(points),
-                [own.index(column) for column in self._columns],
-            )
-            for block, own in zip((before, after), columns, strict=True)
-        ]
-        self._transition = self._judge()
-
-    def _both(self, name: str) -> tuple[Array, Array]:
-        values = (np.broadcast_to(getattr(b, name), b.status.shape) for b in (self._before, self._after))
-        first, second = (own[index] for own, index in zip(values, self._index, strict=True))
-        return first, second
-
-    def _judge(self) -> Array:
-        """Return an index into the transitions for each cell in common, -1 where neither run has one."""
-        (status, status_after), (value, value_after) = self._both("status"), self._both("estimate")
-        error, error_after = (np.abs(each) for each in self._both("error"))
-        ok, ok_after = status == Status.OK, status_after == Status.OK
-        same_value = (value == value_after) | (np.isnan(value) & np.isnan(value_after))
-        found = [
-            ((status == _ABSENT) & (status_after == _ABSENT), None),
-            (status == _ABSENT, "new"),
-            (status_after == _ABSENT, "vanished"),
-            (~self._has_same_meaning(), "not comparable"),
-            ((status == status_after) & same_value, "unchanged"),
-            (ok & ~ok_after, "ok to not ok"),
-            (~ok & ok_after, "not ok to ok"),
-            (status != status_after, "other status"),
-            (error_after < error, "better"),
-            (error_after > error, "worse"),
-        ]
-        codes = [-1 if word is None else TRANSITIONS.index(word) for _, word in found]
-        return np.select([where for where, _ in found], codes, TRANSITIONS.index("moved"))
-
-    def _has_same_meaning(self) -> Array:
-        """Return whether formula, noise, x and the epsilons of the grid are the same, (S, P, C)."""
-        shape = self._index[0][0].shape[0], self._index[0][1].shape[1], self._index[0][2].shape[2]
-        before, after = self._before, self._after
-        for what in ("formula", "noise"):
-            if getattr(before, what) != getattr(after, what):
-                old, new = (getattr(each, what) or "none" for each in (before, after))
-                self.reasons.append(f"{before.function} has another {what}: {old} became {new}")
-                return np.zeros(shape, dtype=bool)
-        same_x = before.x[: shape[1]] == after.x[: shape[1]]
-        same_x |= np.isnan(before.x[: shape[1]]) & np.isnan(after.x[: shape[1]])
-        grid, grid_after = self._both("epsilon")
-        in_grid = np.array([isinstance(column, int) for column in self._columns], dtype=bool)
-        same_epsilon = (grid == grid_after) | (np.isnan(grid) & np.isnan(grid_after)) | ~in_grid
-        same_epsilon |= (self._both("status")[0] == _ABSENT) | (self._both("status")[1] == _ABSENT)
-        if not same_x.all():
-            self.reasons.append(f"{before.function} has other points")
-        if not same_epsilon.all():
-            self.reasons.append(f"{before.function} was swept over other epsilons")
-        return np.asarray(same_x[:, None] & same_epsilon)
-
-    def counted(self) -> Iterator[tuple[str, str, int]]:
-        """Yield scheme, transition and number of cells."""
-        for row, scheme in enumerate(self._schemes):
-            own = self._transition[row]
-            for code, transition in enumerate(TRANSITIONS):
-                yield scheme, transition, int(np.count_nonzero(own == code))
-        yield from self._beyond("vanished", self._before, self._index[0])
-        yield from self._beyond("new", self._after, self._index[1])
-
-    def _beyond(self, transition: str, block: Block, index: tuple[Array, ...]) -> Iterator[tuple[str, str, int]]:
-        """Yield the cells that are in one run only."""
-        there = block.status != _ABSENT
-        there[index] = False
-        for row, scheme in enumerate(block.schemes):
-            if scheme not in self._schemes:
-                self.reasons.append(f"{scheme} is {transition}")
-            yield scheme, transition, int(np.count_nonzero(there[row]))
-
-    def changes(self, most: int) -> list[Change]:
-        """Return the cells that changed most."""
-        changed = np.isin(self._transition, [TRANSITIONS.index(word) for word in TRANSITIONS[1:7]])
-        places = np.argwhere(changed)
-        if not len(places):
-            return []
-        values = {name: self._both(name) for name in ("status", "digits", "ulp_error")}
-        found = [self._change(tuple(place), values) for place in places]
-        return sorted(found, key=_weight)[:most]
-
-    def _change(self, place: tuple[int, ...], values: dict[str, tuple[Array, Array]]) -> Change:
-        s, p, c = place
-        column, block = self._columns[c], self._before
-        status, digits, ulps = ([each[place] for each in values[name]] for name in ("status", "digits", "ulp_error"))
-        return Change(
-            block.function,
-            block.derivative,
-            block.dtype,
-            self._schemes[s],
-            column if isinstance(column, str) else "",
-            block.first + p,
-            column if isinstance(column, int) else None,
-            TRANSITIONS[int(self._transition[place])],
-            Status(status[0]).label,
-            Status(status[1]).label,
-            *(finite(digits[0]), finite(digits[1]), finite(ulps[0]), finite(ulps[1])),
-        )
-
-
-class _Alone:
-    """The cells of a block that only one run has."""
-
-    def __init__(self, block: Block, transition: str) -> None:
-        self._block, self._transition = block, transition
-        self.reasons = [f"{block.function}, derivative {block.derivative}, {block.dtype} is {transition}"]
-
-    def counted(self) -> Iterator[tuple[str, str, int]]:
-        """Yield scheme, transition and number of cells."""
-        for row, scheme in enumerate(self._block.schemes):
-            yield scheme, self._transition, int(np.count_nonzero(self._block.status[row] != _ABSENT))
-
-    def changes(self, most: int) -> list[Change]:
-        """Return none: there is nothing to compare with."""
-        del most
-        return []
-
-
-def _paired(before: Results, after: Results, key: Key) -> _Pair | _Alone:
-    if key not in before.keys:
-        return _Alone(after.block(*key), "new")
-    if key not in after.keys:
-        return _Alone(before.block(*key), "vanished")
-    return _Pair(before.block(*key), after.block(*key))
-
-
-def _columns(block: Block) -> Sequence[int | str | None]:
-    """Return the names of a block's columns: index in the grid, rule, or None for schemes without an epsilon."""
-    alone = [None] * (block.status.shape[-1] - block.grid_size - len(block.rules))
-    return [*range(block.grid_size), *block.rules, *alone]
+def _change(
+    blocks: tuple[Block, Block], place: tuple[int, ...], code: int, digits: Sequence[Array], ulps: Sequence[Array]
+) -> Change:
+    before, after = blocks
+    column = _columns(before)[place[2]]
+    return Change(
+        before.function,
+        before.derivative,
+        before.dtype,
+        before.schemes[place[0]],
+        column if isinstance(column, str) else "",
+        before.first + int(place[1]),
+        column if isinstance(column, int) else None,
+        TRANSITIONS[code],
+        Status(before.status[place]).label,
+        Status(after.status[place]).label,
+        *(finite(each[place]) for each in (*digits, *ulps)),
+    )

@@ -4,6 +4,7 @@ A contestant is an opaque scheme of a run that also holds its *peer*, the scheme
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -12,10 +13,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.errors import EmptySelectionError, InputError
+from diffbench.errors import EmptySelectionError, InputError, UnsupportedError
+from diffbench.functions.compile import compile_formula
+from diffbench.functions.grammar import parse_formula
 from diffbench.reference.pair import correct_digits, relative_error, unit_in_last_place
-from diffbench.schemes.scheme import parse_scheme, split_derivative
-from diffbench.sweep.curves import Curves
+from diffbench.rounding import unit_roundoff
+from diffbench.schemes.scheme import DifferenceScheme, Scheme, parse_scheme, split_derivative
+from diffbench.sweep.curves import Curves, running_median
 from diffbench.sweep.results import NO_CELLS, STATUSES, Block, Results, Status
 
 Array = npt.NDArray[Any]
@@ -42,8 +46,9 @@ MARGIN = 100.0
 
 OUTCOME_CRITERION = (
     f"right: |error| ≤ {MARGIN:g} × the error of its peer at that scheme's optimal ε there (where it has none, the "
-    f"least of the difference schemes'), but at least {MARGIN:g} × half a unit in the last place, and |error| < "
-    "|derivative| unless the derivative is 0 or the error at most a unit in the last place; honestly wrong: not right, "
+    f"least of the difference schemes'), but at least {MARGIN:g} × half a unit in the last place, where the derivative "
+    "is 0 at least as much of what its peer can reach on functions of the size of f there, and |error| < |derivative| "
+    "unless the derivative is 0 or the error at most a unit in the last place; honestly wrong: not right, "
     "but its own error estimate plus one unit in the last place covers the error; silently wrong: neither"
 )
 
@@ -131,12 +136,16 @@ class Case(NamedTuple):
 def outcome_rows(results: Results, contestants: Sequence[Contestant]) -> list[dict[str, Any]]:
     """Return how often each contestant came to each outcome, one row for each library × derivative × dtype.
 
+    One answer a point counts, of a contestant that was swept over epsilon the one at its optimal epsilon, so that rows
+    can be compared.
+
     Columns: cells, one count for each outcome (``honestly_wrong``) and one for each status (the two words that are
     both, *nonfinite* and *unsupported*, mean the same cells), the digits of the answers (median and worst, over those
     whose derivative is not 0), and the evaluations (median over the answers).
     """
     key = _row_order(contestants)
-    return [_outcome_row(list(group)) for _, group in groupby(sorted(cases(results, contestants), key=key), key=key)]
+    found = sorted(answers(cases(results, contestants)), key=key)
+    return [_outcome_row(list(group)) for _, group in groupby(found, key=key)]
 
 
 def _row_order(contestants: Sequence[Contestant]) -> Any:
@@ -203,12 +212,32 @@ def cases(results: Results, contestants: Sequence[Contestant]) -> list[Case]:
     return [case for block, curves in parts for case in _cases_of_block(block, curves, contestants)]
 
 
+def answers(cases: Iterable[Case]) -> list[Case]:
+    """Return one case for each contestant and problem: the only one, or the one at its optimal epsilon."""
+    groups: dict[Any, list[Case]] = {}
+    for case in cases:
+        groups.setdefault((case.library, *problem_of(case)), []).append(case)
+    return [group[0] if len(group) == 1 else _at_optimum(group) for group in groups.values()]
+
+
+def problem_of(case: Case) -> tuple[str, int, str, int]:
+    """Return what a case asks: function, derivative, dtype and point."""
+    return case.function, case.derivative, case.dtype, case.point
+
+
+def _at_optimum(group: list[Case]) -> Case:
+    """Return the case at the optimal epsilon, as curves have it, or the first where none is ok; the grid falls."""
+    grid = [case for case in group if not case.rule] or group
+    smooth = running_median(np.array([abs(case.error) if case.status == "ok" else np.nan for case in grid]))
+    return grid[int(np.argmin(np.where(np.isnan(smooth), np.inf, smooth)))]
+
+
 def _cases_of_block(block: Block, curves: Curves, contestants: Sequence[Contestant]) -> Iterator[Case]:
     families = [split_derivative(scheme)[0] for scheme in block.schemes]
     present = [contestant for contestant in contestants if contestant.name in families]
     if present:
         own = _only(block, [families.index(contestant.name) for contestant in present])
-        yield from _cases(own, present, _outcomes(own, _standards(curves, present)))
+        yield from _cases(own, present, _outcomes(own, _standards(block, curves, present)))
 
 
 def _only(block: Block, rows: list[int]) -> Block:
@@ -218,16 +247,59 @@ def _only(block: Block, rows: list[int]) -> Block:
     return replace(block, schemes=tuple(block.schemes[row] for row in rows), parts=None, records=None, **chosen)
 
 
-def _standards(curves: Curves, contestants: Sequence[Contestant]) -> Array:
-    """Return the least error that the class of each contestant reaches at each point, (S, P); NaN where it has none."""
+def _standards(block: Block, curves: Curves, contestants: Sequence[Contestant]) -> Array:
+    """Return the least error that the class of each contestant reaches at each point, (S, P); NaN where it has none.
+
+    Where the derivative is 0 it is not less than :func:`_reachable`: a difference is often exactly 0 there, because f
+    is even, or rounds to the same number at all nodes, and that is no merit that others could be held to.
+    """
+    sizes = _sizes_where_flat(block)
     differences = [row for row, scheme in enumerate(curves.schemes) if peer_name(scheme, curves.derivative)]
     best = np.fmin.reduce(curves.oracle_error[differences], axis=0, initial=np.nan)
     standards = []
     for contestant in contestants:
         peer = peer_name(contestant.peer, curves.derivative)
         own = curves.oracle_error[curves.schemes.index(peer)] if peer in curves.schemes else best
-        standards.append(np.where(np.isnan(own), best, own))
+        standards.append(np.fmax(np.where(np.isnan(own), best, own), _reachable(contestant.peer, block, sizes)))
     return np.array(standards)
+
+
+def _reachable(peer: str, block: Block, sizes: Array) -> Array:
+    """Return the error that a class can reach on a function of such a size, (P,); NaN where the derivative is not 0.
+
+    A difference of order p for derivative m leaves about F (ε/s)^p of truncation and u F (s/ε)^m of rounding, in units
+    of s^-m, where f is of size F and changes over a length s; the two are equal at u^(p/(p + m)) F s^-m. A complex step
+    subtracts nothing and reaches u F s^-m. s is max(1, |x|), as for step rules that know x only.
+    """
+    u, m = unit_roundoff(block.dtype), block.derivative
+    scheme = _scheme_of(peer)
+    share = 1.0
+    if isinstance(scheme, DifferenceScheme) and not scheme.needs_complex:
+        share = scheme.order / (scheme.order + m)
+    return np.asarray(u**share * sizes / np.maximum(1.0, np.abs(block.x)) ** m)
+
+
+def _sizes_where_flat(block: Block) -> Array:
+    """Return the largest |f| at x − s, x and x + s where the derivative is 0, (P,); NaN elsewhere, or if f has none.
+
+    f itself may be 0 where it is flat, as x³ is.
+    """
+    sizes, flat = np.full(block.x.size, np.nan), block.hi[:, 0] == 0
+    if flat.any():
+        x = block.x[flat]
+        nodes = x + np.multiply.outer([-1.0, 0.0, 1.0], np.maximum(1.0, np.abs(x)))
+        with suppress(UnsupportedError):
+            values = np.abs(compile_formula(parse_formula(block.formula), "float64")(nodes))
+            sizes[flat] = np.fmax.reduce(np.where(np.isfinite(values), values, np.nan), axis=0)
+    return sizes
+
+
+@cache
+def _scheme_of(peer: str) -> Scheme | None:
+    try:
+        return parse_scheme(peer)
+    except InputError:
+        return None
 
 
 @cache

@@ -11,9 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.analysis.outcomes import ANSWERED, FAILURES, OUTCOMES, Case, count_outcomes, known, median
+from diffbench.analysis.outcomes import (
+    ANSWERED,
+    FAILURES,
+    OUTCOMES,
+    Case,
+    answers,
+    count_outcomes,
+    known,
+    median,
+    problem_of,
+)
 from diffbench.rounding import finite
-from diffbench.sweep.curves import running_median
 
 Array = npt.NDArray[Any]
 
@@ -72,25 +81,6 @@ GROUPS: dict[str, Callable[[Case], Any]] = {
     "noise": lambda case: case.noise,
 }
 """What calibration can be told apart by."""
-
-
-def answers(cases: Iterable[Case]) -> list[Case]:
-    """Return one case for each contestant and problem: the only one, or the one at its optimal epsilon."""
-    groups: dict[Any, list[Case]] = {}
-    for case in cases:
-        groups.setdefault((case.library, *_problem(case)), []).append(case)
-    return [group[0] if len(group) == 1 else _at_optimum(group) for group in groups.values()]
-
-
-def _problem(case: Case) -> tuple[str, int, str, int]:
-    return case.function, case.derivative, case.dtype, case.point
-
-
-def _at_optimum(group: list[Case]) -> Case:
-    """Return the case at the optimal epsilon, as curves have it, or the first where none is ok; the grid falls."""
-    grid = [case for case in group if not case.rule] or group
-    smooth = running_median(np.array([abs(case.error) if case.status == "ok" else np.nan for case in grid]))
-    return grid[int(np.argmin(np.where(np.isnan(smooth), np.inf, smooth)))]
 
 
 def _by_library(cases: Iterable[Case]) -> dict[tuple[str, str], list[Case]]:
@@ -194,7 +184,7 @@ def performance_profile(cases: Iterable[Case]) -> list[Curve]:
 
 def _common_errors(groups: list[list[Case]]) -> Array:
     """Return the errors of each contestant on the problems that could be judged for all, (S, problems)."""
-    judged = [{_problem(case): case for case in group if case.outcome != "not judged"} for group in groups]
+    judged = [{problem_of(case): case for case in group if case.outcome != "not judged"} for group in groups]
     common = [problem for problem in judged[0] if all(problem in own for own in judged)] if judged else []
     errors = [_floored([own[problem] for problem in common]) for own in judged]
     return np.array([np.where(np.isnan(own), np.inf, own) for own in errors]).reshape(len(groups), len(common))

@@ -6,6 +6,7 @@ import click
 
 from diffbench.analysis.compare import Comparison, compare
 from diffbench.cli.output import format_option, print_table
+from diffbench.errors import InputError
 from diffbench.report.table import to_csv
 from diffbench.report.tables import changes_table, transitions_table
 from diffbench.sweep.files import write_file
@@ -13,6 +14,7 @@ from diffbench.sweep.stored import load
 
 WORSE = 1
 NOT_COMPARABLE = 4
+FIGURES = ("svg", "png", "pdf")
 
 
 @click.command(short_help="Compare two runs, cell by cell.")
@@ -23,15 +25,26 @@ NOT_COMPARABLE = 4
 )
 @click.option("--most", type=click.IntRange(1), default=20, help="How many changes are listed. Default: 20.")
 @click.option("--csv", "path", type=click.Path(path_type=Path), help="Write the changes that are listed to a file too.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw errors against errors: an svg, png or pdf file.")
 @click.option("--exit-code", "judges", is_flag=True, help="End with 1 if cells are worse, with 4 if none compares.")
 @format_option
 def command(
-    before: Path, after: Path, *, name: str | None, most: int, path: Path | None, judges: bool, style: str
+    before: Path,
+    after: Path,
+    *,
+    name: str | None,
+    most: int,
+    path: Path | None,
+    figure: Path | None,
+    judges: bool,
+    style: str,
 ) -> int:
     """Compare two runs: cells are paired by name, and what stands behind the names is compared first.
 
     Prints how many cells of each scheme are the same, better, worse or in one run only, and those that changed most.
     """
+    if figure is not None and _kind(figure) not in FIGURES:
+        raise InputError(f"figure: {figure.name!r} is not an svg, png or pdf file")
     found = compare(load(before), load(after), most)
     if name != "changes":
         print_table(transitions_table(found), style)
@@ -41,7 +54,24 @@ def command(
         click.echo(reason, err=style == "json")
     if path is not None:
         write_file(path, to_csv(changes_table(found)))
+    if figure is not None:
+        _draw(found, before, after, figure)
     return _judged(found) if judges else 0
+
+
+def _kind(figure: Path) -> str:
+    return figure.suffix.removeprefix(".").lower()
+
+
+def _draw(found: Comparison, before: Path, after: Path, figure: Path) -> None:
+    """Draw what was found; runs are called by their folders, by whole paths where these have the same name."""
+    from diffbench.report.compare_plots import comparison_figure
+    from diffbench.report.plots import figure_bytes
+
+    names = before.resolve().name, after.resolve().name
+    if names[0] == names[1]:
+        names = str(before), str(after)
+    write_file(figure, figure_bytes(comparison_figure(found, *names), _kind(figure)))
 
 
 def _judged(found: Comparison) -> int:

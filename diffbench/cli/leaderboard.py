@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of
+from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of, resumable
 from diffbench.cli.output import format_option, print_table
 from diffbench.cli.progress import Meter, raise_on_sigterm
-from diffbench.errors import EmptySelectionError, InterruptedRunError
+from diffbench.errors import EmptySelectionError
 from diffbench.report.contest import Contest
 from diffbench.report.leaderboard_tables import CONTEST
 from diffbench.schemes.libraries import LIBRARIES
@@ -22,7 +22,6 @@ from diffbench.sweep.contest import (
     timings,
     write_timings,
 )
-from diffbench.sweep.files import resume_command
 from diffbench.sweep.results import Results
 from diffbench.sweep.run import run
 
@@ -67,10 +66,8 @@ def command(
     spec = contest_spec(**{key: value for key, value in chosen.items() if value not in (None, ())})
     folder = out if out is not None else new_folder("leaderboard")
     with Meter(enabled=not quiet) as meter:
-        try:
+        with resumable(folder, ", without timings"):
             results = run(spec, out=folder, progress=progress_of(meter, spec), jobs=jobs)
-        except KeyboardInterrupt:
-            raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on, without timings") from None
         if timed:
             _time(results, folder, meter)
         page = report_of(results, folder, meter) if reported else None

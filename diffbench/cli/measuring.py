@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from diffbench.cli.progress import Meter
+from diffbench.errors import InterruptedRunError
+from diffbench.sweep.files import resume_command
 from diffbench.sweep.results import Results
 from diffbench.sweep.run import cores, parts_of
 from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
@@ -53,6 +55,44 @@ def _figure_executor(figures: int) -> Iterator[Executor | None]:
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
         yield executor
+
+
+@contextmanager
+def resumable(folder: Path, note: str = "") -> Iterator[None]:
+    """Turn an interrupt into an error that says how the run of a folder goes on, once there is anything to go on from.
+
+    Raises
+    ------
+    InterruptedRunError
+        With the command, and the note after it.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        if not (is_interrupt(error) and (folder / "manifest.json").is_file()):
+            raise
+        raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on{note}") from None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is an interrupt, came up while one was on its way, or was made from one.
+
+    The signal is raised wherever the main thread happens to be, be it in a lock, a file or an import, and whoever is
+    cut off there may fail in a way of its own. The interrupt is then among what that error came from, and further back
+    if several clean up in turn. That there was a signal would not be enough: a failure long after one that was lost (in
+    a ``__del__``, where no error gets out) is a failure.
+    """
+    seen: list[BaseException] = []
+    found: list[BaseException | None] = [error]
+    while found:
+        each = found.pop()
+        if isinstance(each, KeyboardInterrupt):
+            return True
+        if each is not None and each not in seen:
+            seen.append(each)
+            found += (each.__context__, each.__cause__)
+            found += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+    return False
 
 
 def print_counts(results: Results, *, err: bool) -> None:

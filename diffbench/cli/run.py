@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of
+from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of, resumable
 from diffbench.cli.output import format_option, print_table
 from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.cli.spec_options import chosen_spec, given, run_name, spec_options
@@ -43,27 +43,15 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
     """
     raise_on_sigterm()
     spec, folder = _begun(resumed, out, chosen)
-    try:
-        with Meter(enabled=not quiet) as meter:
-            results = _measure(spec, folder, meter, chosen, is_old=resumed is not None)
-            is_whole = results.manifest["shard"] == "1/1"
-            page = report_of(results, folder, meter) if chosen["reported"] and is_whole else None
-    except (KeyboardInterrupt, Exception) as error:
-        if not (_is_interrupt(error) and (folder / "manifest.json").is_file()):
-            raise
-        raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on") from None
+    with resumable(folder), Meter(enabled=not quiet) as meter:
+        results = _measure(spec, folder, meter, chosen, is_old=resumed is not None)
+        is_whole = results.manifest["shard"] == "1/1"
+        page = report_of(results, folder, meter) if chosen["reported"] and is_whole else None
     if is_whole:
         print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
     print_counts(results, err=style == "json")
     click.echo(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
-
-
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Return whether an error is an interrupt, or came up while one was on its way."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
 
 
 def _begun(resumed: Path | None, out: Path | None, chosen: dict[str, Any]) -> tuple[Spec, Path]:

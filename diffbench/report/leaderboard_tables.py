@@ -37,8 +37,8 @@ def leaderboard_table(results: Results, contestants: Sequence[Contestant]) -> Ta
     )
     caption = (
         f"{OUTCOME_CRITERION}; sorted by the share of right cells, then by digits: median and worst of the answers "
-        "whose derivative is not 0; evaluations: median of the answers; of a scheme that is swept over ε all cells "
-        "count; the last columns are the cells by status"
+        "whose derivative is not 0; evaluations: median of the answers; one cell a point, of a scheme that is swept "
+        "over ε the one at its optimal ε, which its user would not know; the last columns are the cells by status"
     )
     rows = sorted(outcome_rows(results, contestants), key=_order)
     return Table("Who is right, and who says so when wrong?", caption, columns, rows)

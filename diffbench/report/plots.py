@@ -12,8 +12,9 @@ from matplotlib.axes import Axes as Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Figure
+from matplotlib.lines import Line2D as Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullLocator as NullLocator
 from PIL import Image
 
 from diffbench.analysis.recommend import Recommendation

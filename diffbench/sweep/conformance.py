@@ -1,6 +1,6 @@
 """What an adapter must do before its library may stand in a table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -44,6 +44,10 @@ class Check(NamedTuple):
 def conformance(library: Library, time_limit: float = 10.0) -> list[Check]:
     """Check an adapter: signature, exactness on polynomials, NaN, determinism, counts, and the epsilon that it is told.
 
+    An adapter is asked for one point a call, so there are no arrays of points to check; that its package calls f with
+    arrays of any shape is what f is for. Points may still reach each other through what is kept between calls, so one
+    is asked for again after others.
+
     Parameters
     ----------
     library : Library
@@ -71,17 +75,27 @@ class _Bench:
         self._time_limit = time_limit
         self._answers = 0
 
-    def ask(
-        self, formula: str, derivative: int, *, domain: str | None = None, epsilon: float = EPSILON, x: float = X
-    ) -> Answer:
-        """Return the answer at a point."""
+    def ask(self, formula: str, derivative: int, *, domain: str | None = None, epsilon: float = EPSILON) -> Answer:
+        """Return the answer at X."""
+        return self.ask_in_turn(formula, derivative, (X,), domain=domain, epsilon=epsilon)[0]
+
+    def ask_in_turn(
+        self,
+        formula: str,
+        derivative: int,
+        points: Sequence[float],
+        *,
+        domain: str | None = None,
+        epsilon: float = EPSILON,
+    ) -> list[Answer]:
+        """Return the answers of one process to one point after the other."""
         scheme = self.library.scheme(derivative)
-        function = Function("f", formula, [x], domain=domain)
+        function = Function("f", formula, [X], domain=domain)
         step = (np.float64(epsilon),) if self.library.takes_epsilon else ()
         with asking(scheme, function, self._time_limit) as ask:
-            answer = ask(np.float64(x), step)
-        self._answers += bool(np.isfinite(answer.estimate))
-        return answer
+            answers = [ask(np.float64(x), step) for x in points]
+        self._answers += sum(bool(np.isfinite(answer.estimate)) for answer in answers)
+        return answers
 
     def has_answered(self) -> Check:
         """Check that it was not in vain every time."""
@@ -146,6 +160,15 @@ def _same_answer_twice(bench: _Bench) -> Iterator[Check]:
     yield Check("determinism", passed, f"answers {answers[0]!r} and {answers[1]!r}")
 
 
+def _points_are_apart(bench: _Bench) -> Iterator[Check]:
+    """Check that an answer does not depend on the points before it; a sweep asks for them in any order."""
+    answers = bench.ask_in_turn("exp(x)", bench.library.derivatives[0], (X, 16 * X, X, X / 16, X))
+    first, *others = (answer.estimate for answer in answers[::2])
+    passed = all(each == first or (np.isnan(each) and np.isnan(first)) for each in others)
+    seen = " and ".join(f"{each!r}" for each in dict.fromkeys(others) if each != first)
+    yield Check("points", passed, "answers the same" if passed else f"answers {first!r}, and {seen} after other points")
+
+
 def _counts(bench: _Bench) -> Iterator[Check]:
     answer = bench.ask("exp(x)", bench.library.derivatives[0])
     yield Check("evaluations", answer.evaluations > 0, f"{answer.evaluations} evaluations are counted")
@@ -168,6 +191,7 @@ _CHECKS: tuple[Callable[[_Bench], Iterator[Check]], ...] = (
     _constants_have_no_derivative,
     _nan_stays_nan,
     _same_answer_twice,
+    _points_are_apart,
     _counts,
     _epsilon_is_used,
 )

@@ -1,5 +1,6 @@
 """Two runs, cell by cell: every cell of both has one transition."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffbench import Function, OpaqueScheme, Spec, compare, run
-from diffbench.analysis.compare import TRANSITIONS
+from diffbench.analysis.compare import TRANSITIONS, _points, bin_centres
 from diffbench.errors import EmptySelectionError
 from diffbench.sweep.results import Status
 
@@ -131,3 +132,50 @@ def test_summaries_only_cannot_be_compared(tmp_path):
     kept = run(Spec("exp", "forward-1", GRID), keep="summary")
     with pytest.raises(EmptySelectionError):
         compare(kept, kept)
+
+
+def test_runs_may_be_cut_into_blocks_of_other_sizes():
+    function = Function("f", "exp(x)", [str(k) for k in range(7)])
+    whole = measured([function])
+    block = whole.blocks[0]
+
+    def pieces(*ends):
+        cut = [_points(block, start, stop) for start, stop in itertools.pairwise((0, *ends, 7))]
+        return replace(whole, blocks=tuple(cut), part_keys=(block.key,) * len(cut))
+
+    assert compare(pieces(2, 5), pieces(3)).is_same
+    estimate = block.estimate.copy()
+    estimate[1, 6, 0] *= 2
+    found = compare(pieces(2, 5), changed(whole, estimate=estimate))
+    assert kinds(found) == {"unchanged": block.status.size - 1, "worse": 1}
+    assert [(change.scheme, change.point) for change in found.changes] == [("central-2", 6)]
+
+
+def test_points_that_one_run_has_more_are_new_or_vanished_and_said():
+    runs = [measured([Function("f", "exp(x)", points)]) for points in (["0", "1"], ["0", "1", "2"])]
+    found = compare(*runs)
+    assert kinds(found) == {"unchanged": 20, "new": 10}
+    assert found.reasons == ("f, derivative 1, float64 has points that are new",)
+    assert kinds(compare(*runs[::-1])) == {"unchanged": 20, "vanished": 10}
+
+
+def test_no_more_is_kept_than_was_asked_for():
+    base = measured("exp")
+    worse = changed(base, estimate=base.blocks[0].estimate * 3)
+    found = compare(base, worse, most=3)
+    every = compare(base, worse, most=1000).changes
+    assert found.changes == every[:3]
+    assert len(every) == sum(found.counts.values()) > 3
+    factors = [max(each.ulp_before, each.ulp_after) / min(each.ulp_before, each.ulp_after) for each in every]
+    assert factors == sorted(factors, reverse=True)
+
+
+def test_every_cell_is_in_a_bin_of_its_errors():
+    base = measured("exp", rules=["usual", "sqrt-u"])
+    estimate = base.blocks[0].estimate.copy()
+    estimate[0, 0, 0] *= 3
+    found = compare(base, changed(base, estimate=estimate))
+    assert found.errors.sum(axis=(1, 2)).tolist() == list(found.counts.values())
+    (change,) = found.changes
+    ((before, after),) = np.argwhere(found.errors[TRANSITIONS.index("worse")])
+    assert bin_centres()[[before, after]] == pytest.approx([change.ulp_before, change.ulp_after], rel=0.16)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from diffbench import DiffbenchError, Function, OpaqueScheme, Spec, exact_derivative, load, run
-from diffbench.analysis.outcomes import ANSWERED, MARGIN, OUTCOMES, cases, count_outcomes, outcome_rows
+from diffbench.analysis.outcomes import ANSWERED, MARGIN, OUTCOMES, answers, cases, count_outcomes, outcome_rows
 from diffbench.reference.pair import unit_in_last_place
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.curves import curves_of
@@ -238,11 +238,43 @@ def test_an_answer_without_a_digit_is_not_right_though_its_class_sees_nothing():
     assert outcomes == {"zero": "silently wrong", "oracle": "right"}
 
 
-def test_at_a_derivative_of_0_errors_are_right_that_its_class_has():
-    flat = {"peer": "forward-1", "formula": "x**3", "point": 0}
-    case, results = judged(1e-23, **flat)
-    assert (case.reference, case.outcome) == (0, "right")
-    assert judged(1.1 * MARGIN * oracle_error(results, "forward-1"), **flat)[0].outcome == "silently wrong"
+@pytest.mark.parametrize(
+    ("formula", "x", "scale"),
+    [("cos(x)", "0", 1), ("x**3", "0", 1), ("5*x**4", "0", 5), ("(x - 8)**2", "8", 64 / 8)],
+)
+@pytest.mark.parametrize(
+    ("peer", "power"), [("forward-1", 1 / 2), ("central-2", 2 / 3), ("central-8", 8 / 9), ("complex-step", 1)]
+)
+def test_at_a_derivative_of_0_errors_are_right_that_a_class_can_reach(formula, x, scale, peer, power):
+    limit = MARGIN * unit_roundoff("float64") ** power * scale
+    function = Function("flat", formula, [x])
+    nulls = {"near": lambda f, x: 0.98 * limit, "far": lambda f, x: -1.02 * limit, "zero": lambda f, x: 0.0}
+    results = run(spec_of(nulls, function=function, peers=[peer]))
+    assert oracle_error(results, peer) < limit / MARGIN
+    outcomes = {case.library: case.outcome for case in cases(results, [Library(name, peer=peer) for name in nulls])}
+    assert outcomes == {"near": "right", "far": "silently wrong", "zero": "right"}
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.98, "right"), (1.02, "silently wrong")])
+def test_at_a_derivative_of_0_an_error_of_the_peer_is_right_though_it_is_larger(share, outcome):
+    steep = {"peer": "forward-1", "formula": "Abs(x)**Rational(3, 2)", "point": 0}
+    case, results = judged(0.0, **steep)
+    own = oracle_error(results, "forward-1")
+    assert case.reference == 0
+    assert own > 10 * unit_roundoff("float64") ** 0.5
+    assert judged(share * MARGIN * own, **steep)[0].outcome == outcome
+
+
+def test_at_a_derivative_of_0_a_higher_one_is_measured_by_its_own_power():
+    function = Function("flat", "x**4", ["0"])
+    limit = MARGIN * unit_roundoff("float64") ** (2 / 4)
+    schemes = [
+        OpaqueScheme(f"{name}-d2", lambda f, x, e=error: e, 2, takes_epsilon=False)
+        for name, error in (("near", 0.98 * limit), ("far", 1.02 * limit))
+    ]
+    results = run(Spec(function, ["central-2-d2", *schemes], "1e-1:1e-12:2/decade", [2], rules=[]))
+    outcomes = {case.library: case.outcome for case in cases(results, [Library("near"), Library("far")])}
+    assert outcomes == {"near": "right", "far": "silently wrong"}
 
 
 def test_a_derivative_below_the_least_number_of_the_dtype_is_rightly_0():
@@ -277,7 +309,30 @@ def test_a_swept_contestant_has_a_case_for_each_epsilon_and_derivatives_are_told
     assert [case.epsilon for case in found[:3]] == [1e-2, 1e-3, 0]
     assert len(found) == 2 * 3 * len(POINTS)
     assert {case.outcome for case in found if case.epsilon == 0} == {"not judged"}
-    assert [row["collapsed"] for row in outcome_rows(results, mine)] == [4, 4]
+    assert sum(case.status == "collapsed" for case in found) == 2 * len(POINTS)
+
+
+def test_in_the_table_a_swept_contestant_has_one_answer_a_point_as_the_others_have():
+    def difference(f, x, e):
+        return (f(x + e) - f(x - e)) / (2 * e)
+
+    swept, fixed = (
+        OpaqueScheme("swept-epsilon", difference),
+        OpaqueScheme("fixed", lambda f, x: difference(f, x, np.float64(1e-1)), takes_epsilon=False),
+    )
+    results = run(Spec(Function("f", FORMULA, POINTS), ["central-2", swept, fixed], "1:1e-12:1/decade"))
+    mine = [Library("swept-epsilon"), Library("fixed")]
+    rows = outcome_rows(results, mine)
+    assert [row["cells"] for row in rows] == [len(POINTS)] * 2
+    assert [sum(row[key] for key in KEYS) for row in rows] == [len(POINTS)] * 2
+    assert [sum(row[status.label] for status in STATUSES) for row in rows] == [len(POINTS)] * 2
+    every = cases(results, mine)
+    assert len(every) > 10 * len(POINTS)
+    swept_row = count_outcomes([case for case in answers(every) if case.library == "swept-epsilon"])
+    assert {key: rows[0][key] for key in KEYS} == swept_row
+    (curves,) = results.curves
+    oracle = curves.oracle_digits[curves.schemes.index("swept-epsilon")]
+    assert rows[0]["digits"] == pytest.approx(np.nanmedian(oracle), abs=1)
 
 
 def test_a_scheme_of_our_own_may_stand_beside_the_contestants(nulls):

@@ -1,8 +1,11 @@
 """diffbench compare."""
 
+from pathlib import Path
+
 import pytest
 
 from diffbench import OpaqueScheme, Spec, run
+from diffbench.report.compare_plots import comparison_figure
 
 
 @pytest.fixture
@@ -48,3 +51,43 @@ def test_what_is_no_run_is_refused(diffbench, folders):
     outcome = diffbench("compare", "a", "nowhere")
     assert outcome.code == 2
     assert len(outcome.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("changes.svg", b"<?xml"), ("changes.PNG", b"\x89PNG"), ("changes.pdf", b"%PDF")]
+)
+def test_a_figure_beside_the_tables(diffbench, folders, tmp_path, name, begins):
+    outcome = diffbench("compare", "a", "worse", "--figure", name)
+    assert outcome.code == 0
+    assert "What became of the cells?" in outcome.out
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_a_figure_of_another_kind_is_refused_before_anything_is_read(diffbench, tmp_path):
+    outcome = diffbench("compare", "nowhere", "nowhere", "--figure", "changes.txt")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "diffbench: figure: 'changes.txt' is not an svg, png or pdf file\n"
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--figure", "--csv"])
+def test_what_cannot_be_written_is_one_line(diffbench, folders, tmp_path, option):
+    (tmp_path / "file").write_text("here")
+    outcome = diffbench("compare", "a", "worse", option, "file/changes.svg")
+    assert outcome.code == 74
+    assert len(outcome.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("after", "named"), [("b", ("a", "b")), ("later/a", ("a", "later/a"))])
+def test_runs_are_called_by_their_folders_and_told_apart(diffbench, folders, monkeypatch, after, named):
+    Path("later").mkdir()
+    Path("worse").rename("later/a")
+    called = []
+
+    def figure(found, *names):
+        called.append(names)
+        return comparison_figure(found, *names)
+
+    monkeypatch.setattr("diffbench.report.compare_plots.comparison_figure", figure)
+    assert diffbench("compare", "a", after, "--figure", "changes.png").code == 0
+    assert called == [named]

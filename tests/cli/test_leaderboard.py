@@ -135,6 +135,23 @@ def test_an_adapter_of_other_people_takes_part_only_if_it_conforms(diffbench, mo
     assert "mine-bad is left out, its adapter does not conform: x**1, derivative 1" in outcome.err
 
 
+@pytest.mark.parametrize("failure", [None, OSError("disk full")])
+def test_an_interrupt_says_how_to_go_on_whatever_it_brought_about(diffbench, monkeypatch, failure):
+    def advance(*_):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            if failure is not None:
+                raise failure
+
+    monkeypatch.setattr("diffbench.cli.leaderboard.progress_of", lambda *_: advance)
+    outcome = diffbench("leaderboard", *BARE, "--out", "board", "--jobs", "1")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err.splitlines()[-1] == (
+        "diffbench: interrupted; diffbench run --resume board goes on, without timings"
+    )
+
+
 @contextmanager
 def _in_this_process(scheme, function, time_limit):
     yield partial(answer_to, scheme, function)

@@ -26,7 +26,7 @@ def test_every_adapter_conforms(library):
     assert failing(library) == ({"answers"} if library.name == "numericalderivative-dumontet-vignes" else set())
 
 
-@pytest.mark.parametrize("library", [contestants.FORWARD, contestants.SWEPT])
+@pytest.mark.parametrize("library", [contestants.FORWARD, contestants.SWEPT, contestants.IN_ONE_BATCH])
 def test_a_simple_one_conforms(library):
     assert failing(library) == set()
 
@@ -37,7 +37,8 @@ def test_a_simple_one_conforms(library):
         (contestants.ZERO, {"x**1, derivative 1", "evaluations"}),
         (contestants.NOTHING, {"signature"}),
         (contestants.DEAF, {"epsilon"}),
-        (contestants.RANDOM, {"determinism", "x**1, derivative 1", "constant"}),
+        (contestants.RANDOM, {"determinism", "points", "x**1, derivative 1", "constant"}),
+        (contestants.REMEMBERS, {"points"}),
         (contestants.FILLS_IN, {"NaN"}),
         (contestants.ENDS, {"signature"}),
         (contestants.TWICE, {"x**2, derivative 2"}),
