@@ -36,6 +36,12 @@ class UnsupportedError(InputError):
     """A scheme cannot treat a function or dtype; in a sweep a status, not a mistake."""
 
 
+class NotComparableError(DiffbenchError):
+    """What should be compared has no common ground: another suite or schema, no baseline, an incomplete run."""
+
+    exit_code = 4
+
+
 class EmptySelectionError(InputError):
     """Nothing is left to do after selecting."""
 

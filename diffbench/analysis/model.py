@@ -147,20 +147,29 @@ class PointModel:
         usable &= np.isfinite(truncation) & np.isfinite(evaluation) & np.isfinite(arithmetic)
         return Parts(truncation, node, evaluation, arithmetic, usable)
 
-    def lines(self, scheme: DifferenceScheme) -> Lines:
-        """Return the theory lines of a scheme; those of one off the real line are its parts."""
+    def lines(self, scheme: DifferenceScheme, least: float = 0.0) -> Lines:
+        """Return the theory lines of a scheme; those of one off the real line are its parts.
+
+        Parameters
+        ----------
+        scheme : DifferenceScheme
+            Which.
+        least : float
+            What c_f counts as where it is less: values of f that happen to be exact are not so everywhere.
+        """
         if scheme.needs_complex:
             parts = self.parts(scheme)
             return Lines(np.abs(parts.truncation), parts.rounding)
         self._panel.place(scheme.offsets)
-        stencil, m = equivalent_stencil(scheme), scheme.derivative
+        stencil, m, u = equivalent_stencil(scheme), scheme.derivative, unit_roundoff(self.near.dtype)
         j = m + scheme.order
         term = power_sums(scheme)[j] * self.near.series[j] if j < self.near.series.size else np.nan
         bound = np.zeros_like(self._epsilon)
         for k, weight in zip(stencil.offsets, stencil.weights, strict=True):
             step = float(k) * self._epsilon
-            node = unit_roundoff(self.near.dtype) * np.abs((self.near.x + step) * self.near.slope(step))
-            bound += abs(float(weight)) * (node * bool(k) + self._error_at(Offset(k)))
+            node = u * np.abs((self.near.x + step) * self.near.slope(step))
+            value = np.maximum(self._error_at(Offset(k)), least * u * np.abs(self._value(Offset(k))))
+            bound += abs(float(weight)) * (node * bool(k) + value)
         with np.errstate(all="ignore"):
             return Lines(abs(term) * self._epsilon**scheme.order, bound / self._epsilon**m)
 

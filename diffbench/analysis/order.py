@@ -6,7 +6,6 @@ counts only if the truncation there is that leading term, constant included, to 
 """
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -198,7 +197,7 @@ def order_rows(
         If a function, scheme or derivative is none.
     """
     if isinstance(functions, Results):
-        spec = Spec(**tomllib.loads(functions.spec))
+        spec = Spec.from_text(functions.spec)
         functions, derivatives = spec.functions, spec.derivatives
         schemes = spec.schemes if schemes is None else schemes
     chosen = _schemes(schemes, [check_derivative(each) for each in derivatives])

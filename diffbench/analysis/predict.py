@@ -1,10 +1,9 @@
 """The error model beside what was measured: predicted epsilon and digits of every curve of a run."""
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +33,10 @@ INSIDE = 2.0
 
 AS_GOOD = 1.1
 """A predicted error is as good as the least up to this factor: on a plateau the largest epsilon is taken."""
+
+
+TWO_ULPS = 4.0
+"""Two units in the last place in units of u |f|, at most: so much may good libraries differ by."""
 
 
 RANGE = 1e300
@@ -113,6 +116,44 @@ def predict(results: Results, functions: Sequence[Function] = ()) -> "pd.DataFra
 
 def prediction_rows(results: Results, functions: Sequence[Function] = ()) -> Iterator[dict[str, Any]]:
     """Yield one row for each curve of a run whose scheme the model covers."""
+    for curve in _modelled(results, functions):
+        yield _row(*curve)
+
+
+class Expected(NamedTuple):
+    """What the error model expects of a curve.
+
+    Attributes
+    ----------
+    block, scheme, point : Block, int, int
+        Which curve.
+    least : float
+        The least |error| along epsilon.
+    rounding : array
+        (E,) bound of the rounding errors, if f is wrong by two ulps at least; NaN where the scheme cannot be used.
+    """
+
+    block: Block
+    scheme: int
+    point: int
+    least: float
+    rounding: Array
+
+
+def expected_errors(results: Results) -> Iterator[Expected]:
+    """Yield what the model expects of every curve that it covers, but for those off the real line where f′ is 0."""
+    for block, s, p, scheme, model in _modelled(results, ()):
+        parts = model.parts(scheme)
+        best = optimum(parts.smooth_error)
+        if best is not None and (model.derivative or not scheme.needs_complex):
+            rounding = np.where(parts.usable, model.lines(scheme, least=TWO_ULPS).rounding, np.nan)
+            yield Expected(block, s, p, best.error, rounding)
+
+
+def _modelled(
+    results: Results, functions: Sequence[Function]
+) -> Iterator[tuple[Block, int, int, DifferenceScheme, PointModel]]:
+    """Yield every curve that the model covers."""
     if not results.blocks:
         raise EmptySelectionError(NO_CELLS)
     known = functions_of(results) | {function.name: function for function in functions}
@@ -125,13 +166,13 @@ def prediction_rows(results: Results, functions: Sequence[Function] = ()) -> Ite
             model = PointModel(Near(function, float(block.x[p]), block.dtype), reference, block.grid)
             for s, scheme in enumerate(schemes):
                 if scheme is not None:
-                    yield _row(block, s, p, scheme, model)
+                    yield block, s, p, scheme, model
 
 
 def functions_of(results: Results) -> dict[str, Function]:
     """Return the functions that a run measured by name; those that exist as Python objects only are missing."""
     try:
-        spec = Spec(**tomllib.loads(results.spec))
+        spec = Spec.from_text(results.spec)
     except InputError:
         return {}
     return {function.name: function for function in spec.functions}

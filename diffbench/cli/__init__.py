@@ -1,8 +1,8 @@
 """The command line: one module a verb, imported when it is called.
 
 Exit codes: 0 done · 1 references disagree, an adapter does not conform, cells are worse · 2 usage or spec · 3 finished
-with failed cells · 4 not comparable · 5 nothing selected · 6 uncertain or nondifferentiable · 70 internal error ·
-74 input or output · 130 interrupted.
+with failed cells · 4 not comparable · 5 nothing selected · 6 uncertain or nondifferentiable · 7 baseline stale ·
+70 internal error · 74 input or output · 130 interrupted.
 """
 
 import os
@@ -23,6 +23,8 @@ VERBS = {
     "report": ("report", "Make the tables, figures and page of a run again."),
     "show": ("show", "Print a table of a run."),
     "compare": ("compare", "Compare two runs, cell by cell."),
+    "check": ("check", "Judge a run, or a spec, by a baseline."),
+    "baseline": ("baseline", "Accept a run as a baseline, show what is accepted, compare."),
     "list": ("catalogue", "List functions, schemes, suites, step rules or libraries."),
     "exact": ("exact", "Print the exact derivative of a formula, with its certificate."),
     "recommend": ("recommend", "Say which scheme and epsilon to take for a formula."),
@@ -70,7 +72,7 @@ def cli() -> None:
 
     Exit codes: 0 done, 1 references disagree, an adapter does not conform or cells are worse, 2 usage or spec,
     3 finished with failed cells, 4 not comparable, 5 nothing selected, 6 uncertain or nondifferentiable where an answer
-    was needed, 70 internal error, 74 input or output, 130 interrupted.
+    was needed, 7 baseline stale, 70 internal error, 74 input or output, 130 interrupted.
     """
 
 

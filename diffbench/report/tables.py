@@ -16,6 +16,7 @@ from diffbench.sweep.results import NO_CELLS, STATUSES, Block, Results, Status
 
 if TYPE_CHECKING:
     from diffbench.analysis.compare import Comparison
+    from diffbench.analysis.judgement import Judgement
     from diffbench.analysis.order import Observed
 
 
@@ -352,16 +353,25 @@ def holds_published(results: Results) -> bool:
 
 def transitions_table(found: "Comparison") -> Table:
     """Return how many cells of each scheme are the same in two runs, better, worse, or in one of them only."""
-    from diffbench.analysis.compare import TRANSITION_CRITERION, TRANSITIONS
+    from diffbench.analysis.compare import TRANSITION_CRITERION
 
-    keys = {word: word.replace(" ", "_") for word in TRANSITIONS}
-    columns = (Column("scheme", "scheme"), *(Column(key, word, "count") for word, key in keys.items()))
+    return _transitions("scheme", TRANSITION_CRITERION, found.schemes, found.counts)
+
+
+def judgement_table(found: "Judgement") -> Table:
+    """Return what became of the cells of each scheme, or of each test, since a baseline."""
+    what = "test" if "tests" in found.properties else "scheme"
+    return _transitions(what, f"compared with {found.baseline}", found.groups, found.counts)
+
+
+def _transitions(what: str, criterion: str, groups: dict[str, dict[str, int]], counts: dict[str, int]) -> Table:
+    keys = {word: word.replace(" ", "_") for word in counts}
+    columns = (Column(what, what), *(Column(key, word, "count") for word, key in keys.items()))
     rows: list[Row] = [
-        {"scheme": scheme} | {key: counts[word] for word, key in keys.items()}
-        for scheme, counts in found.schemes.items()
+        {what: group} | {key: own[word] for word, key in keys.items()}
+        for group, own in (*groups.items(), ("all", counts))
     ]
-    rows.append({"scheme": "all"} | {key: found.counts[word] for word, key in keys.items()})
-    return Table("What became of the cells?", TRANSITION_CRITERION, columns, rows)
+    return Table("What became of the cells?", criterion, columns, rows)
 
 
 def changes_table(found: "Comparison") -> Table:

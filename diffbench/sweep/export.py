@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 VALUE_DIGITS = 40
 
 

@@ -4,14 +4,17 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
+from importlib import resources
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from diffbench import __version__
+from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.grammar import parse_formula
 from diffbench.schemes.libraries import installed_version
@@ -55,21 +58,54 @@ def machine() -> dict[str, Any]:
 
 @cache
 def fingerprint() -> str:
-    """Return a hash of a few hundred values of functions: machines with equal ones compute alike."""
+    """Return a hash of some hundred float64 and float32 values of functions: machines with equal ones compute alike."""
     points = np.array([0.1, 0.3, 0.5, 0.7, 1.1, 1.7, 2.3, 3.1, 4.7, 6.5, 8.9])
     digest = hashlib.sha256()
     for text in _PROBED:
-        digest.update(compile_formula(parse_formula(text), "float64")(points).tobytes())
+        for dtype in ("float64", "float32"):
+            with suppress(UnsupportedError):
+                digest.update(compile_formula(parse_formula(text), dtype)(points.astype(dtype)).tobytes())
     return digest.hexdigest()
+
+
+@cache
+def evaluator() -> str:
+    """Return a hash of the code that makes numpy code of formulas: with equal ones f takes the same operations."""
+    source = resources.files("diffbench.functions") / "compile.py"
+    return hashlib.sha256(source.read_text("utf-8").encode()).hexdigest()
+
+
+def current_provenance() -> dict[str, Any]:
+    """Return what the numbers of built-in schemes depend on, here and now, as manifests have it."""
+    return {"versions": versions(), "fingerprint": fingerprint(), "machine": machine(), "evaluator": evaluator()}
+
+
+def platform_key(known: Mapping[str, Any]) -> str:
+    """Return the name of the platform that a provenance speaks of: on one platform the same spec has the same bits.
+
+    It has the operating system, the architecture, major and minor version of numpy and scipy, and the beginning of the
+    fingerprint, such as ``linux-x86_64-numpy2.3-scipy1.16-0123456789``.
+    """
+    where, versions_there = known["machine"], known["versions"]
+    packages = [f"{name}{'.'.join(versions_there[name].split('.')[:2])}" for name in ("numpy", "scipy")]
+    return "-".join([where["system"].lower(), where["architecture"].lower(), *packages, known["fingerprint"][:10]])
 
 
 def git_state() -> dict[str, Any] | None:
     """Return the commit of the working directory and whether it was changed since; None outside a repository."""
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    return None if commit is None or changes is None else {"commit": commit, "changed": bool(changes)}
+
+
+def git_user() -> str:
+    """Return what git calls its user here; an empty text if it does not know."""
+    return _git("config", "user.name") or ""
+
+
+def _git(*words: str) -> str | None:
+    """Return what git answers; None if it fails."""
     try:
-        commit, changes = (
-            subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10).stdout  # noqa: S603, S607  (git, no shell)
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10)  # noqa: S603, S607  (git, no shell)
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"commit": commit.strip(), "changed": bool(changes.strip())}
+    return done.stdout.strip()

@@ -45,6 +45,7 @@ from diffbench.schemes.scheme import (
 )
 from diffbench.schemes.stencil import Stencil
 from diffbench.schemes.step_rules import RULES, AdaptiveRule, Rule, StepRule, find_rule
+from diffbench.sweep.bounds import Override
 from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
 
 MAX_SWEPT_DERIVATIVE = 8
@@ -136,6 +137,9 @@ class Spec(BaseModel):
         then is uncertain.
     anatomy : bool
         Whether every error is taken apart into truncation, node, evaluation and arithmetic.
+    gate : sequence of mappings
+        Other bounds than the default ones for some curves, when the run is checked against a baseline: the keys of
+        :class:`diffbench.sweep.bounds.Bounds`, globs ``function, derivative, dtype, scheme``, and a ``reason``.
 
     Raises
     ------
@@ -159,6 +163,7 @@ class Spec(BaseModel):
     allow_failed: int = Field(default=0, ge=0)
     time_limit: float = TIME_LIMIT
     anatomy: bool = Field(default=False, strict=True)
+    gate: tuple[Override, ...] = ()
 
     def __init__(
         self,
@@ -185,6 +190,17 @@ class Spec(BaseModel):
     def from_toml(cls, path: str | Path) -> Self:
         """Read a spec from a TOML file."""
         return cls(**read_spec_table(path))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read a spec from its canonical form, which a run keeps.
+
+        Raises
+        ------
+        InputError
+            If it cannot be run again, as it has objects that exist only in Python.
+        """
+        return cls(**tomllib.loads(text))
 
     @field_validator("epsilons", mode="before")
     @classmethod
@@ -222,6 +238,11 @@ class Spec(BaseModel):
     @classmethod
     def _read_time_limit(cls, value: object) -> float:
         return check_time_limit(value)
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _read_gate(cls, value: object) -> tuple[Override, ...]:
+        return tuple(each if isinstance(each, Override) else Override.from_table(each) for each in _as_list(value))
 
     @model_validator(mode="after")
     def _fill(self) -> Self:
@@ -448,6 +469,10 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
     for function in spec.functions:
         yield ""
         yield from _function_lines(function)
+    for override in spec.gate:
+        yield ""
+        yield "[[gate]]"
+        yield from (f"{key} = {_toml(value)}" for key, value in override.to_table().items())
 
 
 def _has_entry(scheme: Scheme) -> bool:

@@ -43,7 +43,7 @@ from diffbench.sweep.files import (
     run_path,
     write_file,
 )
-from diffbench.sweep.provenance import fingerprint, git_state, machine, versions_for
+from diffbench.sweep.provenance import current_provenance, fingerprint, git_state, versions_for
 from diffbench.sweep.results import Block, Key, by_first_appearance
 from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
 
@@ -444,15 +444,14 @@ def _check_schema(folder: Path, manifest: dict[str, Any]) -> None:
         raise StoreError(f"{folder / 'manifest.json'}: not of schema {SCHEMA_VERSION}")
 
 
-_PROVENANCE = ("started", "versions", "fingerprint", "machine", "git")
+_PROVENANCE = ("started", "versions", "fingerprint", "evaluator", "machine", "git")
 
 
 def _provenance(spec: Spec) -> dict[str, Any]:
     return {
         "started": _now(),
+        **current_provenance(),
         "versions": versions_for(spec.schemes),
-        "fingerprint": fingerprint(),
-        "machine": machine(),
         "git": git_state(),
     }
 
