@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: report test test-all test-slow check verify bench leaderboard example clean
+.PHONY: report test test-all test-slow check verify gate bench leaderboard example clean
 
 report: $(VENV)/.core
 	$(BIN)/diffbench run --rule all
@@ -26,8 +26,15 @@ check: $(VENV)/.dev
 verify: $(VENV)/.core
 	$(BIN)/diffbench references verify
 
+# The standard suite against its baseline, and the gate against a weight that is wrong.
+gate: $(VENV)/.core
+	$(BIN)/diffbench check
+	$(BIN)/diffbench check --self-test; test $$? -eq 1
+
+# Ratios of times; fails where one is beyond its fail line. RECORD=1 adds them to results/benchmarks/history.jsonl, with
+# what NOTE="…" says of the run.
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet $(if $(RECORD),--record --note "$(NOTE)")
 
 # Other packages beside the schemes of their class; what is committed of it.
 leaderboard: $(VENV)/.libraries

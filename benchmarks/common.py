@@ -1,8 +1,8 @@
-"""The sweep, the whole run and the rows of the table; the sets of functions are in problems.py."""
+"""The sweep and the whole run; the sets of functions are in problems.py."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy.typing as npt
 import pytest
@@ -83,12 +83,3 @@ def whole_run(spec: Spec, jobs: int | None = None) -> Results:
     for block in results.blocks:
         _ = block.error
     return results
-
-
-class Row(NamedTuple):
-    """A ratio of times with its limits, if any; under ≤ ours is the numerator, under ≥ the denominator."""
-
-    name: str
-    sign: Literal["≤", "≥"]
-    reach: float | None = None
-    fail: float | None = None

@@ -3,8 +3,8 @@
 import mpmath
 import pytest
 import sympy
-from common import Row
 from problems import MIXED, points_in
+from ratios import Row
 
 from diffbench.functions.grammar import parse_formula
 from diffbench.functions.symbolic import to_sympy, to_unevaluated_sympy, variable_symbol
@@ -13,8 +13,15 @@ from diffbench.reference.exact import WORKING_DIGITS
 from diffbench.reference.verdict import Reference
 from diffbench.reference.ways import Ways, primary
 
+pytestmark = pytest.mark.benchmark(group="reference")
+
 POINTS = 1000
 EVALF_POINTS = 5
+STRIDE = POINTS // 2
+"""Every so many-th reference is checked against one that is worked out another way too."""
+
+DOUBLE = 15.9
+"""Digits of a number that is rounded to nearest."""
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +45,20 @@ def certified(problems, ways):
 
 
 def balls_alone(problems):
-    for formula, points in problems:
-        way, waiting, bits = primary(to_sympy(formula), variable_symbol(formula), 1), points, 128
-        while waiting:
-            balls = way.at_points(waiting, bits)
-            found = {
-                x: Reference("agreed", "ball", ball, *parts)
-                for x, ball, parts in zip(waiting, balls, settled(balls, WORKING_DIGITS), strict=True)
-                if parts is not None
-            }
-            waiting, bits = [x for x in waiting if x not in found], 2 * bits
+    return [from_balls(formula, points) for formula, points in problems]
+
+
+def from_balls(formula, points):
+    way, waiting, bits, found = primary(to_sympy(formula), variable_symbol(formula), 1), points, 128, {}
+    while waiting:
+        balls = way.at_points(waiting, bits)
+        found |= {
+            x: Reference("agreed", "ball", ball, *parts)
+            for x, ball, parts in zip(waiting, balls, settled(balls, WORKING_DIGITS), strict=True)
+            if parts is not None
+        }
+        waiting, bits = [x for x in waiting if x not in found], 2 * bits
+    return found
 
 
 def derivatives(problems):
@@ -69,11 +80,13 @@ def by_evalf(expressions):
             expression.evalf(50, subs={symbol: sympy.Float(point, 60)})
 
 
-def test_ball_against_mpmath(contest, problems):
-    """Measure hi and lo from balls against SymPy's mpmath code at 50 digits, which certifies nothing."""
+def test_ball_against_mpmath(contest, problems, accuracy):
+    """Measure hi and lo from balls against SymPy's mpmath code at 50 digits, which certifies nothing; check hi."""
     compiled = [(sympy.lambdify(symbol, each, "mpmath"), points) for each, symbol, points in derivatives(problems)]
     row = Row("references: mpmath at 50 digits / balls", "≥", 4)
     contest(row, lambda: balls_alone(problems), lambda: by_mpmath(compiled))
+    for (formula, points), found in zip(problems, balls_alone(problems), strict=True):
+        accuracy.check(lambda x, found=found: found[x].hi, formula, at=points[::STRIDE], digits=DOUBLE)
 
 
 def test_ball_against_evalf(contest, problems):

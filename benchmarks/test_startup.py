@@ -6,7 +6,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from common import Row
+from ratios import Row
+
+pytestmark = pytest.mark.benchmark(group="startup")
 
 ARGPARSE = """
 import argparse

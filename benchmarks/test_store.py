@@ -2,10 +2,14 @@
 
 from itertools import count
 
-from common import Row, blocks_of, sweep
+import pytest
+from common import blocks_of, sweep
 from problems import mixed_spec
+from ratios import Row
 
 from diffbench.sweep.store import Plan, RunFolder, pack
+
+pytestmark = pytest.mark.benchmark(group="store")
 
 
 def write(path, spec, measured):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from common import (
     DIGITS,
-    Row,
     blocks_of,
     groups_of,
     known_references,
@@ -16,15 +15,20 @@ from common import (
     sweep_in_threads,
 )
 from problems import TWELVE, cheap_spec, mixed_spec
+from ratios import Row
 
-from diffbench import Spec, run
 from diffbench.errors import UnsupportedError
 from diffbench.rounding import round_array
 from diffbench.schemes.scheme import DifferenceScheme
 from diffbench.sweep.nodes import NodeTable, Section
 from diffbench.sweep.run import cores
 
+pytestmark = pytest.mark.benchmark(group="sweep")
+
 ELEMENTS = 20_000
+CHECKED = 20
+USUAL = {"forward-1": (1e-8, 7.5), "central-4": (1e-3, 11)}
+"""The epsilon that is usual for a scheme, and how many digits of the derivative of exp are correct there at least."""
 
 
 def calls_of(groups):
@@ -60,11 +64,22 @@ def by_pairs(blocks):
         _ = block.error
 
 
-def test_sweep_of_the_mix(contest, mix):
-    """Measure the sweep against only calling f on the distinct nodes."""
+def estimates_of(block, scheme, epsilon):
+    """Return a scheme's estimates by point, at the epsilon of the grid that is nearest by decades."""
+    column = np.abs(np.log(block.grid / epsilon)).argmin()
+    estimates = block.estimate[block.schemes.index(scheme), :, column]
+    return dict(zip(block.x.tolist(), estimates.tolist(), strict=True))
+
+
+def test_sweep_of_the_mix(contest, mix, accuracy):
+    """Measure the sweep against only calling f on the distinct nodes, and check its derivatives of exp."""
     calls = calls_of(mix)
     row = Row("sweep / distinct evaluations of f, mix of 30 functions", "≤", 1.15, 1.5)
     contest(row, lambda: sweep(mix), lambda: evaluate_only(calls))
+    block = next(block for _, block in blocks_of(mix) if block.formula == "exp(x)")
+    for scheme, (epsilon, digits) in USUAL.items():
+        found = estimates_of(block, scheme, epsilon)
+        accuracy.check(found.get, block.formula, at=list(found)[:CHECKED], digits=digits)
 
 
 def test_sweep_of_cheap_functions(contest):
@@ -91,13 +106,6 @@ def test_error_stage(contest, mix):
     estimates, truths = zip(*numbers, strict=True)
     row = Row("errors: mpmath per element / hi + lo", "≥", 2000, 500)
     contest(row, lambda: by_pairs(blocks), lambda: by_mpmath(estimates, truths), share=ELEMENTS / cells)
-
-
-def test_anatomy(contest):
-    """Measure taking the errors of the standard suite apart against sweeping it, both in one thread."""
-    row = Row("run of the standard suite with anatomy / without, in memory", "≤")
-    spec, plain = (Spec("standard", anatomy=anatomy) for anatomy in (True, False))
-    contest(row, lambda: run(spec, jobs=1), lambda: run(plain, jobs=1))
 
 
 def pairs_of(blocks, stride):

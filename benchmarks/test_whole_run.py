@@ -8,12 +8,16 @@ import warnings
 
 import numpy as np
 import pytest
-from common import Row, forget, whole_run
+from common import forget, whole_run
 from contestants import over_epsilons, problems_of, scalar_loops, weights_of
 from problems import mixed_spec
+from ratios import Row
+
+pytestmark = pytest.mark.benchmark(group="whole run")
 
 POINTS = 100
 FEW_POINTS = 1
+CHECKED = 10
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +47,10 @@ def test_numpy_over_epsilons(contest, spec):
     contest(row, lambda: whole_run(spec), lambda: over_epsilons(*arguments), share=share, fresh=forget)
 
 
-def test_numdifftools(contest, spec):
+def test_numdifftools(contest, spec, accuracy):
     """Measure numdifftools, all points of a function in one call, against the whole run: time per value each.
 
-    A value of theirs is a derivative at a point, one of ours a cell with its error.
+    A value of theirs is a derivative at a point, one of ours a cell with its error. Theirs of exp are checked.
     """
     numdifftools = pytest.importorskip("numdifftools")
     problems = problems_of(spec, POINTS)
@@ -60,3 +64,5 @@ def test_numdifftools(contest, spec):
     row = Row("numdifftools, 100 points a call / whole run, per value", "≥", 100, 30)
     values = len(problems) * POINTS
     contest(row, lambda: whole_run(spec), theirs, share=values / spec.planned, fresh=forget)
+    exp = problems[0]
+    accuracy.check(numdifftools.Derivative(exp.array), "exp(x)", at=exp.points[:CHECKED], digits=10)
