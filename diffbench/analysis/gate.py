@@ -382,4 +382,9 @@ def _label(pairs: Pairs, column: int) -> str:
 
 
 def _ulps(quarters: int) -> str:
-    return f"{2.0 ** min(int(quarters) / 4, 1023):.3g} ulp"
+    if quarters > _COUNTABLE:
+        return "more than 1e77 ulp (of a derivative that is 0, or next to it)"
+    return f"{2.0 ** (int(quarters) / 4):.3g} ulp"
+
+
+_COUNTABLE = 4 * 256

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from diffbench.analysis.baseline import ANY, NO_ERROR, OPEN, Baseline, CurveName
 from diffbench.sweep.bounds import Bounds, Override, bounds_for
-from diffbench.sweep.curves import NEIGHBOURS
+from diffbench.sweep.curves import NEIGHBOURS, running_median
 from diffbench.sweep.results import Status
 
 Array = npt.NDArray[Any]
@@ -131,10 +131,9 @@ class Pairs:
         base, rounding = (self.cells(what)[0].astype(float) for what in ("quarters", "rounding"))
         if self.is_exact:
             return base
-        in_grid = np.array([isinstance(label, int) for label in self.labels])
-        around = np.maximum(_running_maximum(base[:, in_grid]), rounding[:, in_grid])
+        around = np.maximum(_running_maximum(base[:, self._in_grid]), rounding[:, self._in_grid])
         highest = base + self.bound("quarters")[:, None]
-        highest[:, in_grid] = around + self.bound("quarters")[:, None]
+        highest[:, self._in_grid] = around + self.bound("quarters")[:, None]
         for column, label in enumerate(self.labels):
             if isinstance(label, str):
                 nearest = self.numbers("places")[0][:, self.before.rules.index(label)]
@@ -144,14 +143,20 @@ class Pairs:
 
     @cached_property
     def least_bound(self) -> Array:
-        """The least quarter-binade along epsilon if rounding errors were at their bound, (N,); NaN if not known.
+        """The optimum in quarter-binades if rounding errors were at their bound, (N,); NaN where it is not known.
 
         A curve that was luckier than that, with values of f that happened to be exact, need not be so elsewhere.
         """
-        measured, rounding = (self.cells(what)[0] for what in ("quarters", "rounding"))
-        known = (measured != NO_ERROR) & (rounding != NO_ERROR) & (self.cells("status")[0] == Status.OK)
-        both = np.where(known, np.maximum(measured, rounding).astype(float), np.inf).min(axis=1, initial=np.inf)
-        return np.where(np.isinf(both), np.nan, both)
+        measured, rounding = (self.cells(what)[0][:, self._in_grid] for what in ("quarters", "rounding"))
+        ok = self.cells("status")[0][:, self._in_grid] == Status.OK
+        known = ok & (measured != NO_ERROR) & (rounding != NO_ERROR)
+        smooth = running_median(np.where(known, np.maximum(measured, rounding).astype(float), np.nan))
+        least = np.where(np.isnan(smooth), np.inf, smooth).min(axis=1, initial=np.inf)
+        return np.where(np.isinf(least), np.nan, least)
+
+    @cached_property
+    def _in_grid(self) -> Array:
+        return np.array([isinstance(label, int) for label in self.labels], dtype=bool)
 
     @cached_property
     def lowest(self) -> Array:
