@@ -237,6 +237,13 @@ def test_the_action_gives_the_reason_of_an_error_too(check):
     assert check(70)[1]["reason"] == ""
 
 
+def test_options_that_cannot_be_split_do_not_pass(check, tmp_path):
+    (tmp_path / "arguments").write_text("", "utf-8")
+    done, outputs, arguments = check(0, OPTIONS="--only 'unbalanced")
+    assert done.returncode
+    assert (outputs, arguments) == ({}, [])
+
+
 def test_the_action_keeps_what_the_gate_wrote(check):
     _, outputs, arguments = check(1, "said.\n")
     folder = Path(outputs["folder"])

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from diffbench.analysis.baseline import ANY, OPEN, SCHEMA_VERSION, Baseline, baseline_of, from_table, to_table
 from diffbench.analysis.gate import judge
-from diffbench.errors import MAX_NAME, InputError, NotComparableError, check_name, nearest
+from diffbench.errors import MAX_NAME, InputError, NotComparableError, nearest
+from diffbench.functions.suites import BUILT_IN
 from diffbench.sweep.files import checksum, io_errors, json_text, read_object, read_whole, write_file
 from diffbench.sweep.provenance import current_provenance, git_state, platform_key
 from diffbench.sweep.results import Results
@@ -28,7 +29,7 @@ BASELINES = Path("results", "baselines")
 LARGEST_CHANGES = 20
 
 
-def accept(results: Results, reason: str, by: str, suite: str = "", folder: Path = BASELINES) -> tuple[Path, Baseline]:
+def accept(results: Results, reason: str, by: str, name: str = "", folder: Path = BASELINES) -> tuple[Path, Baseline]:
     """Make a run the baseline of its platform, and renew the one for any platform.
 
     Parameters
@@ -37,8 +38,8 @@ def accept(results: Results, reason: str, by: str, suite: str = "", folder: Path
         A run that kept its cells.
     reason, by : str
         Why it is accepted, and who does.
-    suite : str
-        What the baseline is called; by default the built-in suite whose functions the run has.
+    name : str
+        What the baseline is called; by default the built-in suite that was swept as it is.
     folder : Path
         Where baselines are kept.
 
@@ -52,19 +53,17 @@ def accept(results: Results, reason: str, by: str, suite: str = "", folder: Path
     Raises
     ------
     InputError
-        If the reason is empty, the run has no name, cells failed, or curves are worse than theory lets them be: such
-        a run could pass no gate.
+        If there is no reason or no name, cells failed, or curves are worse than theory lets them be: such a run could
+        pass no gate.
     StoreError
         If a file cannot be written.
     """
-    check_name(reason, "reason")
-    found = baseline_of(results, suite, with_theory=True)
-    if not found.about["suite"]:
-        raise InputError("name: the run has the functions of no built-in suite; say what its baseline is called")
-    if not re.fullmatch(r"\w[\w.-]*", found.about["suite"], re.ASCII) or len(found.about["suite"]) > MAX_NAME:
-        raise InputError(f"name: {found.about['suite'][:60]!r} is not made of letters, digits, _, - and . alone")
+    if not reason.strip() or not reason.isprintable():
+        raise InputError(f"reason: {reason!r} says nothing, in one line, of why the run is right")
+    found = baseline_of(results, name, with_theory=True)
+    _check_name(found.about["name"], found.about["suite"])
     _check_sound(found, results)
-    own = folder / found.about["suite"]
+    own = folder / found.about["name"]
     path = own / f"{found.about['platform']}.parquet"
     before = read_baseline(path) if path.is_file() else None
     about = found.about | {
@@ -81,6 +80,17 @@ def accept(results: Results, reason: str, by: str, suite: str = "", folder: Path
     _write(path, accepted)
     _write(own / f"{ANY}.parquet", envelope(platforms(own)))
     return path, accepted
+
+
+def _check_name(name: str, suite: str) -> None:
+    if not name:
+        raise InputError(
+            "name: the run is not that of a built-in suite as it is; say what its baseline is called, --name"
+        )
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII) or len(name) > MAX_NAME:
+        raise InputError(f"name: {name[:60]!r} is not made of letters, digits, _, - and . alone")
+    if name in BUILT_IN and name != suite:
+        raise InputError(f"name: {name} is a built-in suite, and the run is not that of this suite as it is")
 
 
 def _check_sound(found: Baseline, results: Results) -> None:
@@ -168,7 +178,7 @@ def find_baseline(name: str | Path, platform: str = "", folder: Path = BASELINES
     known = sorted(each.name for each in folder.glob("*") if each.is_dir())
     raise NotComparableError(
         f"baseline: there is none called {str(name)!r} in {folder}{nearest(str(name), known)};"
-        " diffbench baseline accept RUN --reason WHY makes one"
+        " diffbench baseline accept RUN --reason WHY --name NAME makes one"
     )
 
 
@@ -183,7 +193,7 @@ def envelope(found: Iterable[Baseline]) -> Baseline:
     )
     whole = replace(first, about=first.about | {"platform": ANY, "platforms": [first.about["platform"]]})
     for other in others:
-        if (other.grid_size, other.rules) == (whole.grid_size, whole.rules):
+        if other.columns == whole.columns:
             whole = _widened(whole, other)
             whole.about["platforms"].append(other.about["platform"])
     return whole

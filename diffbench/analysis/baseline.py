@@ -6,6 +6,8 @@ the optimal epsilon, and what theory says of it.
 """
 
 import json
+import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,14 +22,17 @@ import pyarrow as pa
 from diffbench.analysis.order import order_rows
 from diffbench.analysis.predict import expected_errors
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
+from diffbench.functions.function import Function
+from diffbench.functions.grammar import parse_formula
 from diffbench.functions.suites import BUILT_IN, load_suite
-from diffbench.reference.pair import ulp_error
+from diffbench.reference.pair import ulp_error, unit_in_last_place
+from diffbench.rounding import finite
 from diffbench.schemes.scheme import DifferenceScheme, parse_scheme
 from diffbench.sweep.bounds import Override
 from diffbench.sweep.curves import curves_of
 from diffbench.sweep.provenance import current_provenance, platform_key
 from diffbench.sweep.results import NO_CELLS, Block, Results, Status
-from diffbench.sweep.spec import Spec
+from diffbench.sweep.spec import PYTHON_OBJECTS, Spec
 
 Array = npt.NDArray[Any]
 
@@ -41,11 +46,16 @@ OPEN = 9
 NO_ERROR = np.iinfo(np.int16).min
 """What stands for null among quarter-binades in memory."""
 
+MEANINGS = ("formula", "scheme", "epsilons", "x")
+"""What a curve means, in the order of its hashes."""
+
 HALF_AN_ULP = 0.5
 """Errors below it are luck: they count as half a unit in the last place."""
 
-_LARGEST = 8 * 1100
-_ARRAYS = ("status", "quarters", "rounding", "evaluations", "places", "optimum", "truncation", "expected")
+_MANY_ULPS = 2.0**16
+_LEAST = -4
+_LARGEST = 4 * 2200
+_ARRAYS = ("x", "status", "quarters", "rounding", "evaluations", "places", "optimum", "truncation", "expected")
 _LADDER = np.array([2**-1.0, 2**-0.75, 2**-0.5, 2**-0.25])
 
 
@@ -70,8 +80,10 @@ class Baseline:
     names : list of CurveName
         N names.
     definition, bits : list of bytes
-        N hashes of formula, noise, x, scheme and epsilons; and of the estimates, those beside the step rules and that
-        of each rule, 8 bytes each.
+        N times hashes of the `MEANINGS`; and of the estimates, those beside the step rules and that of each rule; 8
+        bytes each.
+    x : array
+        (N,) the point in the dtype, widened.
     status : array
         (N, C) as in a block, or `OPEN`.
     quarters : array
@@ -83,8 +95,9 @@ class Baseline:
     places : array
         (N, R) index of the epsilon of the grid that is nearest to the one that a rule chose; −1 where there is none.
     optimum, truncation, expected : array
-        (N,) running-median error at the optimal epsilon in ulp; the mean of log2 |truncation part| in ulp; the first as
-        the error model expects it. NaN where there is none; an optimum is null where the reference is 0, as digits are.
+        (N,) running-median error at the optimal epsilon in ulp; the mean of log2 |truncation part| in ulp where it is
+        large; the first as the error model expects it. NaN where there is none, and but for the last where the
+        reference is 0, as for digits.
     order : list of str
         N verdicts on the observed order; empty where it was not looked at.
     """
@@ -93,6 +106,7 @@ class Baseline:
     names: list[CurveName]
     definition: list[bytes]
     bits: list[bytes]
+    x: Array
     status: Array
     quarters: Array
     rounding: Array
@@ -116,12 +130,17 @@ class Baseline:
     @property
     def grid_size(self) -> int:
         """E."""
-        return int(self.about["epsilons"])
+        return max(map(len, self.about["epsilons"].values()))
 
     @property
     def columns(self) -> list[int | str | None]:
         """What each column is called: index of an epsilon, rule, or None."""
         return [*range(self.grid_size), *self.rules, None]
+
+    def meanings(self, row: int) -> dict[str, bytes]:
+        """Return the hashes of what a curve means, by name."""
+        whole = self.definition[row]
+        return {meaning: whole[8 * i : 8 * i + 8] for i, meaning in enumerate(MEANINGS)}
 
     def bits_of(self, rules: Sequence[str]) -> list[bytes]:
         """Return the hashes of the estimates beside step rules and at some of these, for each curve."""
@@ -147,29 +166,37 @@ class Baseline:
         return replace(self, **lists, **arrays)
 
 
-def quarter_binades(ulps: Array) -> Array:
-    """Return the least whole q with ulps ≤ 2^(q/4), int16; −4 for half an ulp and less.
+def quarter_binades(error: Array, unit: Array) -> Array:
+    """Return the least whole q with |error| ≤ 2^(q/4) units, int16; −4 for half a unit and less.
+
+    Parameters
+    ----------
+    error : array
+        Errors; NaN gives `NO_ERROR`.
+    unit : array
+        Powers of two, such as units in the last place: however small they are, the quotient does not overflow.
 
     Examples
     --------
-    >>> quarter_binades(np.array([0.0, 0.5, 1.0, 1.1, 4.0]))
+    >>> quarter_binades(np.array([0.0, 0.5, 1.0, 1.1, 4.0]), np.array(1.0))
     array([-4, -4,  0,  1,  8], dtype=int16)
     """
-    known = np.where(np.isnan(ulps), HALF_AN_ULP, ulps)
-    mantissa, exponent = np.frexp(np.clip(known, HALF_AN_ULP, 2.0**1023))
-    quarters = 4 * exponent - 4 + np.searchsorted(_LADDER, mantissa)
-    return np.where(np.isnan(ulps), NO_ERROR, np.where(np.isinf(known), _LARGEST, quarters)).astype(np.int16)
+    missing = np.isnan(error)
+    mantissa, exponent = np.frexp(np.where(missing | np.isinf(error), 1.0, np.abs(error)))
+    quarters = 4 * (exponent - np.frexp(unit)[1]) + np.searchsorted(_LADDER, mantissa)
+    quarters = np.where(np.isinf(error), _LARGEST, np.where(mantissa == 0, _LEAST, np.maximum(quarters, _LEAST)))
+    return np.asarray(np.where(missing, NO_ERROR, quarters).astype(np.int16))
 
 
-def baseline_of(results: Results, suite: str = "", *, with_theory: bool = False, with_orders: bool = True) -> Baseline:
+def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, with_orders: bool = True) -> Baseline:
     """Return what a baseline keeps of a run.
 
     Parameters
     ----------
     results : Results
         A run that kept its cells.
-    suite : str
-        What it is called; by default the built-in suite whose functions it has, or nothing.
+    name : str
+        What it is called; by default the built-in suite that was swept, or nothing.
     with_theory : bool
         Whether the error model says what to expect of each curve, which takes longer than the run.
     with_orders : bool
@@ -183,21 +210,24 @@ def baseline_of(results: Results, suite: str = "", *, with_theory: bool = False,
     if not results.blocks:
         raise EmptySelectionError(NO_CELLS)
     spec = spec_of(results)
-    schemes = {} if spec is None else {scheme.name: scheme for scheme in spec.schemes}
-    orders = _orders(results, spec) if spec is not None and with_orders else {}
+    schemes = {scheme.name: scheme for scheme in spec.schemes}
+    orders = _orders(spec) if with_orders else {}
     parts = [_rows_of(block, schemes, orders) for block in results.blocks]
     first = results.blocks[0]
-    known = results.manifest if "fingerprint" in results.manifest else current_provenance()
+    known = results.manifest if "evaluator" in results.manifest else current_provenance()
+    suite = suite_of(spec)
     about = {
         "schema_version": SCHEMA_VERSION,
-        "suite": suite or suite_of(spec),
+        "name": name or suite,
+        "suite": suite,
         "platform": platform_key(known),
         "rules": list(first.rules),
-        "epsilons": first.grid_size,
-        "gate": [] if spec is None else [each.to_table() for each in spec.gate],
+        "epsilons": {block.dtype: [finite(epsilon) for epsilon in block.grid] for block in results.blocks},
+        "gate": [each.to_table() for each in spec.gate],
+        "opaque": sorted({scheme for block in results.blocks for scheme in block.schemes} - _difference(schemes)),
         **{key: known[key] for key in ("versions", "fingerprint", "evaluator", "machine")},
     }
-    joined = {name: _joined([part[name] for part in parts]) for name in parts[0]}
+    joined = {column: _joined([part[column] for part in parts]) for column in parts[0]}
     expected = np.full(len(joined["names"]), np.nan)
     found = Baseline(about, expected=expected, rounding=np.full_like(joined["quarters"], NO_ERROR), **joined)
     if with_theory:
@@ -209,35 +239,36 @@ def _add_theory(found: Baseline, results: Results) -> None:
     """Fill in what the error model expects of the curves that it covers."""
     for block, s, p, least, rounding in expected_errors(results):
         row = found.rows[CurveName(*block.key, block.schemes[s], block.first + p)]
-        errors = np.append(rounding, least)
-        ulps = ulp_error(errors, block.hi[p, 0], block.lo[p, 0], block.dtype)
-        found.rounding[row, : block.grid_size] = quarter_binades(ulps[:-1])
+        hi, lo = block.hi[p], block.lo[p]
+        found.rounding[row, : block.grid_size] = quarter_binades(rounding, unit_in_last_place(hi, lo, block.dtype))
         # Where it sees no error at all, or none that could be counted, it has nothing to say.
-        if 0 < ulps[-1] < np.inf:
-            found.expected[row] = ulps[-1]
+        ulps = float(ulp_error(np.array([least]), hi, lo, block.dtype)[0])
+        if 0 < ulps < np.inf:
+            found.expected[row] = ulps
 
 
-def spec_of(results: Results) -> Spec | None:
-    """Return the spec of a run; None if it has objects that exist only in Python."""
-    try:
-        return Spec.from_text(results.spec)
-    except InputError:
-        return None
+def spec_of(results: Results) -> Spec:
+    """Return the spec of a run, without schemes that exist only in Python and with functions by their formulas."""
+    table = tomllib.loads(results.spec)
+    table.pop(PYTHON_OBJECTS, None)
+    return Spec(**table)
 
 
-def suite_of(spec: Spec | None) -> str:
-    """Return the built-in suite that has just these functions; an empty text if there is none."""
-    if spec is None:
-        return ""
-    functions = {(each.name, each.formula.text) for each in spec.functions}
-    return next((name for name in BUILT_IN if _functions_of(name) == functions), "")
+def suite_of(spec: Spec) -> str:
+    """Return the built-in suite that a spec sweeps as it is; an empty text if it has anything else."""
+    names = (name for name in BUILT_IN if _swept(load_suite(name).functions) == _swept(spec.functions))
+    return next((name for name in names if _columns(Spec(name)) == _columns(spec)), "")
 
 
-def _functions_of(suite: str) -> set[tuple[str, str]]:
-    return {(each.name, each.formula.text) for each in load_suite(suite).functions}
+def _swept(functions: Sequence[Function]) -> set[tuple[str, str, tuple[Any, ...]]]:
+    return {(each.name, each.formula.text, tuple(each.points)) for each in functions}
 
 
-def _orders(results: Results, spec: Spec) -> dict[tuple[str, str, int], str]:
+def _columns(spec: Spec) -> tuple[object, ...]:
+    return spec.epsilons, spec.derivatives, spec.schemes, spec.dtypes
+
+
+def _orders(spec: Spec) -> dict[tuple[str, str, int], str]:
     """Return the verdict on the observed order by function, scheme and point."""
     keys = (
         (function.name, scheme.name, point)
@@ -245,7 +276,13 @@ def _orders(results: Results, spec: Spec) -> dict[tuple[str, str, int], str]:
         for point in range(len(function.points))
         for scheme in spec.schemes
     )
-    return {key: each.verdict for key, each in zip(keys, order_rows(results), strict=True)}
+    rows = order_rows(spec.functions, spec.schemes, spec.derivatives)
+    return {key: each.verdict for key, each in zip(keys, rows, strict=True)}
+
+
+def _difference(schemes: Mapping[str, Any]) -> set[str]:
+    """Return the names of the schemes whose bits depend on the values of f alone."""
+    return {name for name, scheme in schemes.items() if isinstance(scheme, DifferenceScheme)}
 
 
 def _joined(parts: Sequence[Any]) -> Any:
@@ -255,8 +292,8 @@ def _joined(parts: Sequence[Any]) -> Any:
 def _rows_of(block: Block, schemes: Mapping[str, Any], orders: Mapping[tuple[str, str, int], str]) -> dict[str, Any]:
     """Return the columns of the curves of a block, schemes in order, points within them."""
     names = [CurveName(*block.key, scheme, block.first + p) for scheme in block.schemes for p in range(block.x.size)]
-    definitions = [_definition(block, name, schemes.get(name)) for name in block.schemes]
-    status, ulps = _whole(block, block.status, Status.ABSENT), _whole(block, block.ulp_error, np.nan)
+    status, error = _whole(block, block.status, Status.ABSENT), _whole(block, block.error, np.nan)
+    unit = unit_in_last_place(block.hi, block.lo, block.dtype)
     rows = len(names)
     at_rules = slice(block.grid_size, block.grid_size + len(block.rules))
     rest = np.delete(block.evaluations, at_rules, axis=-1).max(axis=-1, keepdims=True, initial=0)
@@ -265,10 +302,11 @@ def _rows_of(block: Block, schemes: Mapping[str, Any], orders: Mapping[tuple[str
     best[:, block.hi[:, 0] == 0] = np.nan
     return {
         "names": names,
-        "definition": [_hash(text.encode(), x) for text in definitions for x in block.x],
+        "definition": _definitions(block, schemes),
+        "x": np.tile(block.x, len(block.schemes)),
         "bits": _bits(block),
         "status": status.reshape(rows, -1).astype(np.uint8),
-        "quarters": quarter_binades(ulps).reshape(rows, -1),
+        "quarters": quarter_binades(error, unit).reshape(rows, -1),
         "evaluations": evaluations.reshape(rows, -1).astype(np.int32),
         "places": _places(block).reshape(rows, -1),
         "optimum": np.maximum(best, HALF_AN_ULP).reshape(rows),
@@ -308,27 +346,44 @@ def _places(block: Block) -> Array:
 
 
 def _truncation(block: Block) -> Array:
-    """Return the mean of log2 |truncation part| in ulp over the grid, (S, P); NaN where there is none."""
+    """Return the mean of log2 |truncation part| in ulp over the grid, (S, P); NaN where there is none.
+
+    Parts that are small are left out: how exactly they are known depends on the other parts, and so on the platform.
+    """
     if block.parts is None:
         return np.full(block.status.shape[:2], np.nan)
     ulps = ulp_error(block.parts[0, :, :, : block.grid_size], block.hi, block.lo, block.dtype)
-    known = np.isfinite(ulps) & (ulps > 0)
+    known = np.isfinite(ulps) & (ulps > _MANY_ULPS) & (block.hi != 0)[None]
     with np.errstate(all="ignore"):
         logs = np.where(known, np.log2(np.where(known, ulps, 1.0)), 0.0)
         return np.asarray(logs.sum(axis=-1) / np.where(known.any(axis=-1), known.sum(axis=-1), np.nan))
 
 
-def _definition(block: Block, name: str, scheme: Any) -> str:
-    """Return what the estimates of a scheme mean, but for x and for what things are called."""
-    grid = [float(epsilon).hex() for epsilon in block.grid]
-    return json.dumps([block.formula, block.noise, block.derivative, block.dtype, _meaning(name, scheme), grid])
+def _definitions(block: Block, schemes: Mapping[str, Any]) -> list[bytes]:
+    """Return what each curve means, whatever it is called: a hash each of formula, scheme, epsilons and x."""
+    formula = json.dumps([_operations(block.formula), block.noise, block.derivative, block.dtype])
+    grid = json.dumps([float(epsilon).hex() for epsilon in block.grid])
+    return [
+        b"".join(
+            map(_hash, (formula, json.dumps(_meaning(name, schemes.get(name), block.derivative)), grid, float(x).hex()))
+        )
+        for name in block.schemes
+        for x in block.x
+    ]
 
 
-def _meaning(name: str, scheme: Any) -> object:
+def _operations(formula: str) -> str:
+    """Return the operations of a formula, whatever its variable is called and wherever blanks stand."""
+    parsed = parse_formula(formula)
+    text = re.sub(r", position=\d+", "", repr(parsed.tree))
+    return text.replace(f"name='{parsed.variable}'", "name='x'")
+
+
+def _meaning(name: str, scheme: Any, derivative: int) -> object:
     """Return what a scheme computes: its arithmetic by class, its nodes and weights exactly."""
     if scheme is None:
         try:
-            scheme = parse_scheme(name)
+            scheme = parse_scheme(name, derivative)
         except InputError:
             return name
     if not isinstance(scheme, DifferenceScheme):
@@ -341,11 +396,9 @@ def _arithmetic(scheme: DifferenceScheme) -> str:
     return type(getattr(scheme, "scheme", scheme)).__name__
 
 
-def _hash(*values: Any) -> bytes:
-    digest = blake2b(digest_size=8)
-    for value in values:
-        digest.update(value if isinstance(value, bytes) else np.asarray(value).tobytes())
-    return digest.digest()
+def _hash(value: Any) -> bytes:
+    data = value.encode() if isinstance(value, str) else np.asarray(value).tobytes()
+    return blake2b(data, digest_size=8).digest()
 
 
 # as a table -----------------------------------------------------------------------------------------------------------
@@ -357,7 +410,8 @@ _SCHEMA = pa.schema(
         ("dtype", pa.string()),
         ("scheme", pa.string()),
         ("point", pa.int32()),
-        ("definition", pa.binary(8)),
+        ("x", pa.float64()),
+        ("definition", pa.binary(8 * len(MEANINGS))),
         ("bits", pa.binary()),
         ("status", pa.list_(pa.uint8())),
         ("quarters", pa.list_(pa.int16())),
@@ -380,7 +434,7 @@ def to_table(found: Baseline) -> pa.Table:
         name: _lists(getattr(found, name)) for name in ("status", "quarters", "rounding", "evaluations", "places")
     }
     columns |= {
-        name: pa.array(getattr(found, name), from_pandas=True) for name in ("optimum", "truncation", "expected")
+        name: pa.array(getattr(found, name), from_pandas=True) for name in ("x", "optimum", "truncation", "expected")
     }
     return pa.table([pa.array(columns[field.name], field.type) for field in _SCHEMA], schema=_SCHEMA)
 

@@ -9,12 +9,13 @@ stay as they were observed, and f is not evaluated more often.
 
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.analysis.baseline import HALF_AN_ULP, Baseline, CurveName, baseline_of
+from diffbench.analysis.baseline import HALF_AN_ULP, MEANINGS, Baseline, CurveName, baseline_of
 from diffbench.analysis.judgement import (
     NOT_COMPARABLE,
     REGRESSION,
@@ -25,7 +26,7 @@ from diffbench.analysis.judgement import (
     gravest_first,
 )
 from diffbench.analysis.pairing import TRANSITIONS, Pairs, by
-from diffbench.errors import EmptySelectionError, NotComparableError
+from diffbench.errors import EmptySelectionError, InputError, NotComparableError
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.bounds import Override
 from diffbench.sweep.results import Results, Status
@@ -33,6 +34,7 @@ from diffbench.sweep.results import Results, Status
 Array = npt.NDArray[Any]
 
 ACCEPT = "if that is meant, accept the run as the new baseline"
+MEND = "mend it or, if it is meant, accept the run as the new baseline"
 
 _UNSETTLED = ("", "uncertain")
 
@@ -77,16 +79,21 @@ def judge(
     before: Baseline, after: Baseline, only: Sequence[str] = (), overrides: tuple[Override, ...] | None = None
 ) -> Judgement:
     """Judge what is kept of a run by a baseline; parameters and errors as for `check`."""
-    _check_suites(before, after)
     before, after = (_selected(each, only) for each in (before, after))
-    if not after.names and not before.names:
-        raise EmptySelectionError(f"only: nothing is selected, no function or scheme is called {', '.join(only)}")
+    for glob in only:
+        if not any(_is_meant(name, glob) for name in (*before.names, *after.names)):
+            raise EmptySelectionError(f"only: nothing is selected, no function or scheme is called {glob}")
+    _check_suites(before, after)
     pairs = Pairs(before, after, after.gate if overrides is None else overrides)
-    findings = [*_missing(pairs), *_redefined(pairs), *(each for rule in RULES for each in _summed(rule, pairs))]
-    suite = before.about["suite"] or "a run"
+    notes = _notes(pairs)
+    if pairs.names and pairs.is_ignored.all():
+        raise EmptySelectionError("gate: every curve is ignored, nothing is judged")
+    findings = [*_missing(pairs), *_redefined(pairs), *_failing(pairs)]
+    findings += [each for rule in RULES for each in _summed(rule, pairs)]
+    called = before.about["name"] or "a run"
     return Judgement(
-        subject=after.about["suite"] or suite,
-        baseline=f"{suite}, {pairs.method}",
+        subject=after.about["name"] or called,
+        baseline=f"{called}, {pairs.method}",
         groups=pairs.groups,
         findings=gravest_first(findings),
         properties={
@@ -96,27 +103,58 @@ def judge(
             "baseline platform": before.about["platform"],
             **{name: after.about["versions"][name] for name in ("diffbench", "numpy", "scipy")},
         },
+        notes=notes,
     )
 
 
 def _selected(found: Baseline, only: Sequence[str]) -> Baseline:
     if not only:
         return found
-    return found.some(
-        [
-            row
-            for row, name in enumerate(found.names)
-            if any(fnmatchcase(called, glob) for called in (name.function, name.scheme) for glob in only)
-        ]
-    )
+    return found.some([row for row, name in enumerate(found.names) if any(_is_meant(name, glob) for glob in only)])
+
+
+def _is_meant(name: CurveName, glob: str) -> bool:
+    return fnmatchcase(name.function, glob) or fnmatchcase(name.scheme, glob)
 
 
 def _check_suites(before: Baseline, after: Baseline) -> None:
     suites = before.about["suite"], after.about["suite"]
-    common = {name.function for name in before.names} & {name.function for name in after.names}
-    if (all(suites) and suites[0] != suites[1]) or not common:
-        ours = f"of the suite {suites[1]}" if suites[1] else "of other functions"
-        raise NotComparableError(f"baseline: it is of the suite {suites[0] or '(none)'}, the run is {ours}")
+    ours, theirs = (({name.function for name in each.names}, {*each.definition}) for each in (before, after))
+    is_related = bool(ours[0] & theirs[0]) or bool(ours[1] & theirs[1])
+    if all(suites) and suites[0] != suites[1]:
+        raise NotComparableError(f"baseline: it is of the suite {suites[0]}, the run is of the suite {suites[1]}")
+    if before.names and after.names and not is_related:
+        raise NotComparableError(f"baseline: {before.about['name'] or 'it'} has none of the functions of the run")
+
+
+def _notes(pairs: Pairs) -> tuple[str, ...]:
+    """Return what is good to know beside broken rules: other bounds, with their reasons, and what was not looked at.
+
+    Raises
+    ------
+    InputError
+        If other bounds are stated for curves that do not exist.
+    """
+    notes = []
+    for override in pairs.overrides:
+        meant = sum(override.matches(*name[:4]) for name in pairs.names)
+        if not meant:
+            raise InputError(f"gate: no curve matches {override.globs}; its reason was: {override.reason}")
+        notes.append(f"other bounds for {meant} curves, {override.globs}: {override.reason}")
+    if pairs.overrides != pairs.before.gate:
+        notes.append("the bounds of the spec are not those that the baseline was accepted with")
+    if np.isnan(pairs.after.truncation).all() and not np.isnan(pairs.before.truncation).all():
+        notes.append("errors were not taken apart: truncation was not looked at")
+    return tuple(notes)
+
+
+def _failing(pairs: Pairs) -> Iterator[Finding]:
+    """Yield the schemes whose cells fail where the baseline has none."""
+    fails = (pairs.after.status == Status.FAILED).any(axis=1)
+    new = [name for row, name in enumerate(pairs.after.names) if fails[row] and name not in pairs.before.rows]
+    for scheme, own in by(new, lambda name: name.scheme).items():
+        sentence = f"{scheme}: cells that are new and fail, in {_many(len(own), 'curve')}, as {own[0].function}; {MEND}"
+        yield Finding(REGRESSION, "status", scheme, sentence, len(own))
 
 
 # what is missing or means something else ------------------------------------------------------------------------------
@@ -136,7 +174,7 @@ def _missing(pairs: Pairs) -> Iterator[Finding]:
                 gone = [name for name in gone if key(name) != value]
                 yield _vanished(pairs, what, value, own)
     if gone:
-        value = f"{_place(gone[0])} of {gone[0].scheme}"
+        value = f"{_place(before, gone[0])} of {gone[0].scheme}"
         yield _vanished(pairs, "curve", value if len(gone) == 1 else f"{value}, and {len(gone) - 1} more,", gone)
 
 
@@ -161,27 +199,34 @@ def _vanished(pairs: Pairs, what: str, value: str, names: list[CurveName]) -> Fi
         sentence = f"the {what} {value} is called {new} now, with the same definition; {ACCEPT}"
         return Finding(STALE, "renamed", group, sentence, cells)
     return Finding(
-        STALE, "vanished", group, f"the {what} {value} is not in the run any more ({cells} cells); {ACCEPT}", cells
+        STALE,
+        "vanished",
+        group,
+        f"the {what} {value} is not in the run any more ({_many(cells, 'cell')}); {ACCEPT}",
+        cells,
     )
 
 
 def _redefined(pairs: Pairs) -> Iterator[Finding]:
-    """Yield what has the name of another thing in the baseline: a function in all its curves, or else schemes."""
-    same = pairs.has_same_definition
-    changed = [name for name, is_same in zip(pairs.names, same, strict=True) if not is_same]
-    every = by(pairs.names, lambda name: name.function)
-    for function, own in by(changed, lambda name: name.function).items():
-        if len(own) == len(every[function]):
-            changed = [name for name in changed if name.function != function]
-            yield _not_comparable(pairs, f"the function {function} has another formula, noise, x or epsilon", own, "")
-    for scheme, own in by(changed, lambda name: name.scheme).items():
-        what = f"{scheme} has other nodes or weights, or {own[0].function} another x,"
-        yield _not_comparable(pairs, what, own, scheme)
+    """Yield what has the name of another thing in the baseline, by what it is that differs."""
+    changed: dict[str, list[CurveName]] = {}
+    for row in np.flatnonzero(~pairs.has_same_definition):
+        meanings = pairs.changed_meanings(int(row))
+        first = next(meaning for meaning in MEANINGS if meaning in meanings)
+        changed.setdefault(first, []).append(pairs.names[row])
+    for function, own in by(changed.get("formula", ()), lambda name: name.function).items():
+        yield _not_comparable(pairs, f"the function {function} has another formula or noise", own, "")
+    for scheme, own in by(changed.get("scheme", ()), lambda name: name.scheme).items():
+        yield _not_comparable(pairs, f"the scheme {scheme} has other nodes or weights", own, scheme)
+    if "epsilons" in changed:
+        yield _not_comparable(pairs, "the run has other epsilons", changed["epsilons"], "")
+    for function, own in by(changed.get("x", ()), lambda name: name.function).items():
+        yield _not_comparable(pairs, f"the function {function} has other points", own, "")
 
 
 def _not_comparable(pairs: Pairs, what: str, names: list[CurveName], group: str) -> Finding:
     cells = pairs.after.cells_of(names)
-    sentence = f"{what} than in the baseline, {cells} cells cannot be compared; {ACCEPT}"
+    sentence = f"{what} than in the baseline, {_many(cells, 'cell')} cannot be compared; {ACCEPT}"
     return Finding(NOT_COMPARABLE, "definition", group, sentence, cells)
 
 
@@ -221,7 +266,7 @@ class Rule(NamedTuple):
     what : str
         What is wrong then, in words that "in 3 cells" may follow.
     unit : str
-        ``cells`` or ``curves``.
+        ``cell`` or ``curve``.
     broken : callable
         Yields the curves that break it.
     """
@@ -241,23 +286,23 @@ def _summed(rule: Rule, pairs: Pairs) -> Iterator[Finding]:
         groups.setdefault((name.scheme, name.derivative, name.dtype), []).append(each)
     for (scheme, derivative, dtype), own in groups.items():
         worst = max(own, key=lambda each: each.size)
-        number = sum(each.cells for each in own) if rule.unit == "cells" else len(own)
-        count = f"{number} {rule.unit if number > 1 else rule.unit[:-1]}"
-        where = f"{'most of all' if len(own) > 1 or number > 1 else 'it is'} {_place(pairs.names[worst.row])}"
-        sentence = f"{scheme}, derivative {derivative}, {dtype}: {rule.what} in {count}; {where}, {worst.detail}"
-        if rule.exit_code == STALE:
-            sentence += f"; {ACCEPT}"
-        yield Finding(rule.exit_code, rule.name, scheme, sentence, number)
+        number = sum(each.cells for each in own) if rule.unit == "cell" else len(own)
+        where = f"{'most of all' if number > 1 else 'it is'} {_place(pairs.after, pairs.names[worst.row])}"
+        sentence = f"{scheme}, derivative {derivative}, {dtype}: {rule.what} in {_many(number, rule.unit)}; {where}, "
+        advice = {REGRESSION: f"; {MEND}", STALE: f"; {ACCEPT}", UNCERTAIN: "; diffbench exact tells why"}
+        yield Finding(rule.exit_code, rule.name, scheme, sentence + worst.detail + advice[rule.exit_code], number)
 
 
-def _place(name: CurveName) -> str:
-    return f"{name.function} at point {name.point}"
+def _place(found: Baseline, name: CurveName) -> str:
+    return f"{name.function} at point {name.point} (x = {found.x[found.rows[name]]:.6g})"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _other_bits(pairs: Pairs) -> Iterator[Broken]:
-    if not pairs.is_exact:
-        return
-    for row in np.flatnonzero(pairs.is_judged & ~pairs.has_same_bits):
+    for row in np.flatnonzero(pairs.is_exact & pairs.is_judged & ~pairs.has_same_bits):
         counts = [np.count_nonzero(pairs.transition[row] == TRANSITIONS.index(word)) for word in ("worse", "better")]
         detail = f"where {counts[0]} cells are worse and {counts[1]} better by a quarter-binade or more"
         yield Broken(int(row), float(counts[0]), detail)
@@ -272,45 +317,56 @@ def _worse_at_rules(pairs: Pairs) -> Iterator[Broken]:
 
 
 def _worse(pairs: Pairs, is_meant: Callable[[int | str | None], bool], bound: str) -> Iterator[Broken]:
-    """Yield the curves that have cells above the scatter, on another platform; on the same one bits are compared."""
-    if pairs.is_exact:
-        return
+    """Yield the curves that have cells above what is allowed, but for those whose bits differ where they must not."""
     meant = np.array([is_meant(label) for label in pairs.labels])
-    worse = (pairs.transition == TRANSITIONS.index("worse")) & meant
+    said = pairs.is_exact & ~pairs.has_same_bits
+    worse = (pairs.transition == TRANSITIONS.index("worse")) & meant & ~said[:, None]
     before, after = pairs.cells("quarters")
     beyond = np.where(worse, after - pairs.highest, -1.0)
     for row in np.flatnonzero(worse.any(axis=1)):
         column = int(beyond[row].argmax())
         limit = getattr(pairs.bounds[row], bound)
         allowed = f"{limit:g} {'quarter-binades' if bound == 'quarters' else 'digits'} above its scatter are allowed"
-        detail = f"{_label(pairs, column)}: {_ulps(before[row, column])} became {_ulps(after[row, column])} ({allowed})"
+        if pairs.is_exact[row]:
+            allowed = "with the same bits"
+        was, became = (_ulps(quarters[row, column]) for quarters in (before, after))
+        detail = f"{_label(pairs, int(row), column)}: {was} became {became} ({allowed})"
         yield Broken(int(row), float(beyond[row, column]), detail, int(np.count_nonzero(worse[row])))
 
 
-def _with(transition: str, is_meant: Callable[[Array], Array] | None = None) -> Callable[[Pairs], Iterator[Broken]]:
-    """Return a function that yields the curves with cells of a transition, whose new status is meant."""
+def _with(transition: str, is_meant: Callable[[Pairs], Array] | None = None) -> Callable[[Pairs], Iterator[Broken]]:
+    """Return a function that yields the curves with cells of a transition, those that are meant."""
 
     def broken(pairs: Pairs) -> Iterator[Broken]:
         before, after = pairs.cells("status")
         found = pairs.transition == TRANSITIONS.index(transition)
         if is_meant is not None:
-            found &= is_meant(after)
+            found &= is_meant(pairs)
         for row in np.flatnonzero(found.any(axis=1)):
             column = int(found[row].argmax())
             was, became = (Status(status[row, column]).label for status in (before, after))
             count = int(np.count_nonzero(found[row]))
-            yield Broken(int(row), count, f"{_label(pairs, column)}: {was} became {became}", count)
+            yield Broken(int(row), count, f"{_label(pairs, int(row), column)}: {was} became {became}", count)
 
     return broken
 
 
+def _fail_now(pairs: Pairs) -> Array:
+    return np.asarray(pairs.cells("status")[1] == Status.FAILED)
+
+
+def _do_not_fail(pairs: Pairs) -> Array:
+    """Return which cells do not fail, on the same platform: elsewhere f may overflow one step earlier or later."""
+    return np.asarray((pairs.cells("status")[1] != Status.FAILED) & pairs.is_exact[:, None])
+
+
 def _worse_optimum(pairs: Pairs) -> Iterator[Broken]:
-    if pairs.is_exact:
-        return
     before, after = pairs.numbers("optimum")
     with np.errstate(all="ignore"):
         lost = np.log10(after / np.fmax(before, 2.0 ** (pairs.least_bound / 4)))
-    for row in np.flatnonzero(pairs.is_judged & np.isfinite(before) & (lost > pairs.bound("optimum"))):
+    for row in np.flatnonzero(
+        pairs.is_judged & ~pairs.is_exact & np.isfinite(before) & (lost > pairs.bound("optimum"))
+    ):
         limit = pairs.bounds[row].optimum
         detail = f"{before[row]:.3g} ulp became {after[row]:.3g} ulp ({limit:g} digits are allowed)"
         yield Broken(int(row), float(lost[row]), detail)
@@ -348,6 +404,8 @@ def _more_evaluations(pairs: Pairs) -> Iterator[Broken]:
     columns = [[0, *(1 + each.rules.index(rule) for rule in pairs.rules)] for each in (pairs.before, pairs.after)]
     before, after = (own[:, column] for own, column in zip(pairs.numbers("evaluations"), columns, strict=True))
     more = np.where(pairs.is_judged[:, None], after - before, 0)
+    # A rule that searches may search longer where f is rounded otherwise.
+    more[~pairs.is_exact, 1:] = 0
     for row in np.flatnonzero((more > 0).any(axis=1)):
         column = int(more[row].argmax())
         detail = f"{before[row, column]} evaluations became {after[row, column]}"
@@ -355,30 +413,28 @@ def _more_evaluations(pairs: Pairs) -> Iterator[Broken]:
 
 
 RULES = (
-    Rule("bits", REGRESSION, "other bits than those accepted on this platform", "curves", _other_bits),
-    Rule("cell", REGRESSION, "worse than the scatter of the curve allows", "cells", _worse_cells),
-    Rule("step rule", REGRESSION, "worse at the epsilon of a step rule", "cells", _worse_at_rules),
-    Rule("status", REGRESSION, "not ok any more", "cells", _with("ok to not ok")),
-    Rule("status", REGRESSION, "failing", "cells", _with("other status", lambda new: new == Status.FAILED)),
-    Rule("status", STALE, "another status", "cells", _with("other status", lambda new: new != Status.FAILED)),
-    Rule("status", STALE, "ok for the first time", "cells", _with("not ok to ok")),
-    Rule("reference", UNCERTAIN, "an uncertain reference in the place of a settled one", "cells", _with("uncertain")),
-    Rule("optimum", REGRESSION, "digits lost at the optimal epsilon", "curves", _worse_optimum),
-    Rule("truncation", REGRESSION, "digits lost in the truncation", "curves", _worse_truncation),
-    Rule("ceiling", REGRESSION, "worse than theory lets it be", "curves", _over_the_ceiling),
-    Rule(
-        "order", REGRESSION, "another observed order", "curves", lambda pairs: _other_order(pairs, is_uncertain=False)
-    ),
-    Rule(
-        "order", UNCERTAIN, "no observed order any more", "curves", lambda pairs: _other_order(pairs, is_uncertain=True)
-    ),
-    Rule("evaluations", REGRESSION, "more evaluations of f", "curves", _more_evaluations),
+    Rule("status", REGRESSION, "not ok any more", "cell", _with("ok to not ok")),
+    Rule("status", REGRESSION, "failing", "cell", _with("other status", _fail_now)),
+    Rule("cell", REGRESSION, "worse than the scatter of the curve allows", "cell", _worse_cells),
+    Rule("step rule", REGRESSION, "worse at the epsilon of a step rule", "cell", _worse_at_rules),
+    Rule("optimum", REGRESSION, "digits lost at the optimal epsilon", "curve", _worse_optimum),
+    Rule("truncation", REGRESSION, "digits lost in the truncation", "curve", _worse_truncation),
+    Rule("ceiling", REGRESSION, "worse than theory lets it be", "curve", _over_the_ceiling),
+    Rule("order", REGRESSION, "another observed order", "curve", partial(_other_order, is_uncertain=False)),
+    Rule("evaluations", REGRESSION, "more evaluations of f", "curve", _more_evaluations),
+    Rule("bits", REGRESSION, "other bits than those accepted on this platform", "curve", _other_bits),
+    Rule("reference", UNCERTAIN, "an uncertain reference in the place of a settled one", "cell", _with("uncertain")),
+    Rule("order", UNCERTAIN, "no observed order any more", "curve", partial(_other_order, is_uncertain=True)),
+    Rule("status", STALE, "another status", "cell", _with("other status", _do_not_fail)),
+    Rule("status", STALE, "ok for the first time", "cell", _with("not ok to ok")),
 )
 
 
-def _label(pairs: Pairs, column: int) -> str:
+def _label(pairs: Pairs, row: int, column: int) -> str:
     label = pairs.labels[column]
-    return f"epsilon {label}" if isinstance(label, int) else f"rule {label}" if label else "its own epsilon"
+    if isinstance(label, int):
+        return f"epsilon {pairs.after.about['epsilons'][pairs.names[row].dtype][label]} (number {label})"
+    return f"rule {label}" if label else "its own epsilon"
 
 
 def _ulps(quarters: int) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 REGRESSION = 1
 NOT_COMPARABLE = 4
+NOTHING_SELECTED = 5
 UNCERTAIN = 6
 STALE = 7
 
-GRAVEST_FIRST = (REGRESSION, NOT_COMPARABLE, UNCERTAIN, STALE)
+GRAVEST_FIRST = (REGRESSION, NOT_COMPARABLE, NOTHING_SELECTED, UNCERTAIN, STALE)
 """Exit codes by how much they weigh: the gravest of all findings is the gate's."""
 
 
@@ -20,7 +21,7 @@ class Finding:
     Attributes
     ----------
     exit_code : int
-        1 regression, 4 not comparable, 6 uncertain, 7 baseline stale.
+        1 regression, 4 not comparable, 5 nothing selected, 6 uncertain, 7 baseline stale.
     rule : str
         Which rule, in a word or two: ``bits``, ``cell``, ``status``, ``optimum`` …
     group : str
@@ -54,6 +55,8 @@ class Judgement:
         What is broken, the gravest first.
     properties : dict
         What is good to know beside them: cells, curves, versions, platform.
+    notes : tuple of str
+        Sentences about how it was judged: other bounds with their reasons, what was not looked at.
     """
 
     subject: str
@@ -61,6 +64,7 @@ class Judgement:
     groups: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
     properties: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -159,7 +159,8 @@ class PointModel:
         """
         if scheme.needs_complex:
             parts = self.parts(scheme)
-            return Lines(np.abs(parts.truncation), parts.rounding)
+            floor = least * unit_roundoff(self.near.dtype) * self._complex_scale(scheme)
+            return Lines(np.abs(parts.truncation), np.fmax(parts.rounding, floor))
         self._panel.place(scheme.offsets)
         stencil, m, u = equivalent_stencil(scheme), scheme.derivative, unit_roundoff(self.near.dtype)
         j = m + scheme.order
@@ -278,6 +279,15 @@ class PointModel:
             return 2**1.5 * self._error_at(CENTRE) / self._epsilon**2, arithmetic
         slope = np.abs(self.near.slope(np.zeros_like(self._epsilon)))
         return unit_roundoff(self.near.dtype) * slope / self._epsilon, arithmetic
+
+    def _complex_scale(self, scheme: DifferenceScheme) -> Array:
+        """Return what the complex values are rounded relative to, as the estimate shows it, (E,)."""
+        if not scheme.cancels:
+            return np.full_like(self._epsilon, abs(float(self._exact)))
+        if CENTRE in scheme.offsets:
+            return np.asarray(4 * np.abs(self._value(CENTRE)) / self._epsilon**scheme.derivative)
+        slope = np.abs(self.near.slope(np.zeros_like(self._epsilon)))
+        return np.asarray(2 * slope / self._epsilon ** (scheme.derivative - 1))
 
     def _imaginary_noise(self) -> float:
         """Return the relative error of Im f(x + it)/t at small t, where nothing is truncated; NaN where f has none."""

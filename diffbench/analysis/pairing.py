@@ -23,6 +23,7 @@ TRANSITIONS = (
     "not ok to ok",
     "other status",
     "uncertain",
+    "ignored",
     "new",
     "vanished",
     "not comparable",
@@ -48,14 +49,23 @@ class Pairs:
     overrides: tuple[Override, ...] = ()
 
     @cached_property
-    def is_exact(self) -> bool:
-        """Whether the same spec must give the same bits on both."""
+    def is_same_platform(self) -> bool:
+        """Whether the same spec must give the same values of f on both."""
         return all(self.before.about[key] == self.after.about[key] for key in ("platform", "evaluator"))
+
+    @cached_property
+    def is_exact(self) -> Array:
+        """Whether the bits of a curve must be the same, (N,).
+
+        Those of other packages depend on more than their platform, so they have bounds everywhere.
+        """
+        others = {*self.before.about["opaque"], *self.after.about["opaque"]}
+        return np.array([self.is_same_platform and name.scheme not in others for name in self.names], dtype=bool)
 
     @property
     def method(self) -> str:
         """How they are compared, in words."""
-        if self.is_exact:
+        if self.is_same_platform:
             return "the same platform: bits"
         if self.before.about["platform"] == ANY:
             return "any platform: bounds"
@@ -80,13 +90,22 @@ class Pairs:
     @cached_property
     def is_judged(self) -> Array:
         """Whether a curve means the same in both and is not to be ignored, (N,)."""
-        judged = np.array([not bounds.ignore for bounds in self.bounds], dtype=bool)
-        return np.asarray(judged & self.has_same_definition)
+        return np.asarray(~self.is_ignored & self.has_same_definition)
+
+    @cached_property
+    def is_ignored(self) -> Array:
+        """Whether a curve is not to be judged, (N,)."""
+        return np.array([bounds.ignore for bounds in self.bounds], dtype=bool)
 
     @property
     def rules(self) -> list[str]:
         """The step rules that both have."""
         return [rule for rule in self.before.rules if rule in self.after.rules]
+
+    def changed_meanings(self, row: int) -> set[str]:
+        """Return which of the meanings of a curve differ."""
+        first, second = (each.meanings(each.rows[self.names[row]]) for each in (self.before, self.after))
+        return {meaning for meaning in first if first[meaning] != second[meaning]}
 
     @cached_property
     def has_same_definition(self) -> Array:
@@ -127,10 +146,9 @@ class Pairs:
         """The quarter-binade above which a cell counts as worse, (N, C).
 
         On another platform that is the worst of 5 neighbours, or the bound of the rounding errors, and something more.
+        A rule that looks at f may choose another epsilon there; what it gives is not judged.
         """
         base, rounding = (self.cells(what)[0].astype(float) for what in ("quarters", "rounding"))
-        if self.is_exact:
-            return base
         around = np.maximum(_running_maximum(base[:, self._in_grid]), rounding[:, self._in_grid])
         highest = base + self.bound("quarters")[:, None]
         highest[:, self._in_grid] = around + self.bound("quarters")[:, None]
@@ -139,7 +157,13 @@ class Pairs:
                 nearest = self.numbers("places")[0][:, self.before.rules.index(label)]
                 scatter = np.maximum(base[:, column], _at(around, nearest))
                 highest[:, column] = scatter + self.bound("usual") * QUARTERS_OF_A_DIGIT
-        return np.asarray(np.floor(highest))
+                highest[self._searches(label), column] = np.inf
+        return np.where(self.is_exact[:, None], base, np.floor(highest))
+
+    def _searches(self, rule: str) -> Array:
+        """Return for which curves a rule evaluates f itself, (N,)."""
+        evaluations = self.numbers("evaluations")[0]
+        return np.asarray(evaluations[:, 1 + self.before.rules.index(rule)] > evaluations[:, 0])
 
     @cached_property
     def least_bound(self) -> Array:
@@ -162,27 +186,28 @@ class Pairs:
     def lowest(self) -> Array:
         """The quarter-binade below which a cell counts as better, (N, C)."""
         base = self.cells("quarters")[0].astype(float)
-        return base if self.is_exact else np.asarray(base - self.bound("quarters")[:, None])
+        return np.where(self.is_exact[:, None], base, base - self.bound("quarters")[:, None])
 
     @cached_property
     def transition(self) -> Array:
         """An index into the transitions for each cell in common, (N, C); -1 where neither has one."""
         (old, new), (before, after) = self.cells("status"), self.cells("quarters")
         ok, ok_after = old == Status.OK, new == Status.OK
-        known = ok & ok_after & (before != NO_ERROR) & (after != NO_ERROR)
+        both_ok, has_error = ok & ok_after & (before != NO_ERROR), after != NO_ERROR
         same = self.has_same_definition[:, None]
         found = [
             ((old == Status.ABSENT) & (new == Status.ABSENT), None),
             (old == Status.ABSENT, "new"),
             (new == Status.ABSENT, "vanished"),
             (~same, "not comparable"),
-            (~self.is_judged[:, None] | (old == OPEN) | (new == OPEN), "unchanged"),
+            (self.is_ignored[:, None], "ignored"),
+            ((old == OPEN) | (new == OPEN), "unchanged"),
             ((new == Status.UNCERTAIN) & (old != new), "uncertain"),
             (ok & ~ok_after, "ok to not ok"),
             (~ok & ok_after, "not ok to ok"),
             (old != new, "other status"),
-            (known & (after > self.highest), "worse"),
-            (known & (after < self.lowest), "better"),
+            (both_ok & (~has_error | (after > self.highest)), "worse"),
+            (both_ok & (after < self.lowest), "better"),
         ]
         codes = [-1 if word is None else TRANSITIONS.index(word) for _, word in found]
         return np.select([np.broadcast_to(where, old.shape) for where, _ in found], codes, 0)
@@ -222,5 +247,6 @@ def _at(values: Array, places: Array) -> Array:
     """Return the value at a place of each row; that of a null where the place is −1."""
     if not values.shape[1]:
         return np.full(len(places), float(NO_ERROR))
-    found = np.take_along_axis(values, np.maximum(places, 0).astype(np.intp)[:, None], axis=1)[:, 0]
+    known = np.clip(places, 0, values.shape[1] - 1).astype(np.intp)
+    found = np.take_along_axis(values, known[:, None], axis=1)[:, 0]
     return np.where(places < 0, float(NO_ERROR), found)

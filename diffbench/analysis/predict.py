@@ -128,7 +128,7 @@ class Expected(NamedTuple):
     block, scheme, point : Block, int, int
         Which curve.
     least : float
-        The least |error| along epsilon.
+        The least |error| along epsilon; NaN where the model does not know it well.
     rounding : array
         (E,) bound of the rounding errors, if f is wrong by two ulps at least; NaN where the scheme cannot be used.
     """
@@ -141,13 +141,17 @@ class Expected(NamedTuple):
 
 
 def expected_errors(results: Results) -> Iterator[Expected]:
-    """Yield what the model expects of every curve that it covers, but for those off the real line where f′ is 0."""
+    """Yield what the model expects of every curve that it covers.
+
+    Off the real line it knows the least error well only where nothing cancels and f^(m) is not 0.
+    """
     for block, s, p, scheme, model in _modelled(results, ()):
         parts = model.parts(scheme)
         best = optimum(parts.smooth_error)
-        if best is not None and (model.derivative or not scheme.needs_complex):
+        is_known = not scheme.needs_complex or bool(model.derivative and not scheme.cancels)
+        with np.errstate(all="ignore"):
             rounding = np.where(parts.usable, model.lines(scheme, least=TWO_ULPS).rounding, np.nan)
-            yield Expected(block, s, p, best.error, rounding)
+        yield Expected(block, s, p, best.error if best is not None and is_known else np.nan, rounding)
 
 
 def _modelled(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.analysis.compare import TRANSITIONS
 from diffbench.analysis.judgement import REGRESSION, STALE, Finding, Judgement, gravest_first
+from diffbench.analysis.pairing import TRANSITIONS
 from diffbench.errors import EmptySelectionError, InputError, StoreError
 from diffbench.rounding import finite
 from diffbench.sweep.files import read_object

@@ -8,15 +8,15 @@ import click
 from diffbench.analysis.accepted import BASELINES, accept, find_baseline, platforms, read_baseline
 from diffbench.analysis.baseline import ANY, Baseline, baseline_of
 from diffbench.analysis.gate import judge
+from diffbench.cli.measuring import complete_run
 from diffbench.cli.output import format_option, print_table
 from diffbench.errors import NotComparableError
 from diffbench.report.table import Column, Table
 from diffbench.report.tables import judgement_table
 from diffbench.sweep.provenance import git_user
-from diffbench.sweep.stored import load
 
 _COLUMNS = (
-    Column("suite", "suite"),
+    Column("name", "name"),
     Column("platform", "platform"),
     Column("curves", "curves", "count"),
     Column("cells", "cells", "count"),
@@ -38,14 +38,16 @@ def command() -> None:
 @command.command("accept")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--reason", required=True, help="Why this run is right: it stands in the file.")
-@click.option("--name", default="", help="What the baseline is called. Default: the built-in suite that was run.")
+@click.option(
+    "--name", default="", help="What the baseline is called. Default: the built-in suite that was run as it is."
+)
 @click.option("--by", default="", help="Who accepts it. Default: the user that git knows.")
 def accept_run(run_folder: Path, reason: str, name: str, by: str) -> None:
     """Make a run the baseline of its platform, and renew the one for any platform.
 
     It is refused if cells failed or curves are worse than theory lets them be.
     """
-    path, found = accept(load(run_folder), reason, by or git_user() or "unknown", name)
+    path, found = accept(complete_run(run_folder), reason, by or git_user() or "unknown", name)
     for sentence in found.about["largest_changes"]:
         click.echo(sentence)
     click.echo(f"baseline: {path} ({found.about['curves']} curves, {found.about['cells']} cells), and {ANY} beside it")
@@ -73,7 +75,7 @@ def _all(folder: Path) -> list[Baseline]:
 
 def _row(found: Baseline) -> dict[str, Any]:
     about = found.about
-    row: dict[str, Any] = {key: about[key] for key in ("suite", "platform", "curves", "cells")}
+    row: dict[str, Any] = {key: about[key] for key in ("name", "platform", "curves", "cells")}
     row |= about["accepted"]
     return row | {"diffbench": about["versions"]["diffbench"]}
 
@@ -95,4 +97,4 @@ def diff(before: str, after: str, style: str) -> None:
 
 def _named(name: str) -> Baseline:
     path = Path(name)
-    return baseline_of(load(path)) if (path / "manifest.json").is_file() else find_baseline(name)
+    return baseline_of(complete_run(path)) if (path / "manifest.json").is_file() else find_baseline(name)

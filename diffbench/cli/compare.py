@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from diffbench.analysis.compare import Comparison, compare
+from diffbench.cli.measuring import complete_run
 from diffbench.cli.output import format_option, print_table
 from diffbench.errors import InputError
 from diffbench.report.table import to_csv
 from diffbench.report.tables import changes_table, transitions_table
 from diffbench.sweep.files import write_file
-from diffbench.sweep.stored import load
 
 WORSE = 1
 NOT_COMPARABLE = 4
@@ -45,7 +45,7 @@ def command(
     """
     if figure is not None and _kind(figure) not in FIGURES:
         raise InputError(f"figure: {figure.name!r} is not an svg, png or pdf file")
-    found = compare(load(before), load(after), most)
+    found = compare(complete_run(before), complete_run(after), most)
     if name != "changes":
         print_table(transitions_table(found), style)
     if name == "changes" or (name is None and style == "text" and found.changes):

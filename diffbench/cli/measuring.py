@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 
 from diffbench.cli.progress import Meter
-from diffbench.errors import InterruptedRunError
-from diffbench.sweep.files import resume_command
+from diffbench.errors import InterruptedRunError, NotComparableError
+from diffbench.sweep.export import SCHEMA_VERSION
+from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.results import Results
 from diffbench.sweep.run import cores, parts_of
 from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
 from diffbench.sweep.store import Plan
+from diffbench.sweep.stored import load
 
 MANY_FIGURES = 12
 
@@ -25,6 +27,22 @@ def new_folder(name: str) -> Path:
     stem = f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     candidates = (Path("results") / (stem if i == 0 else f"{stem}-{i}") for i in range(1000))
     return next(path for path in candidates if not path.exists())
+
+
+def complete_run(path: Path) -> Results:
+    """Return the results of a run folder that others are compared with.
+
+    Raises
+    ------
+    NotComparableError
+        If the run is not complete, or of another schema.
+    """
+    manifest = read_object(run_path(path) / "manifest.json")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise NotComparableError(f"run: {path} is of schema {manifest.get('schema_version')!r}, not {SCHEMA_VERSION}")
+    if manifest.get("state") != "complete":
+        raise NotComparableError(f"run: {path} is not complete; {resume_command(path)} finishes it")
+    return load(path)
 
 
 def progress_of(meter: Meter, spec: Spec, shard: str = "1/1") -> Callable[[Unit, int], None]:

@@ -13,13 +13,22 @@ from math import isfinite
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from diffbench.analysis.judgement import NOT_COMPARABLE, REGRESSION, STALE, UNCERTAIN, Finding, Judgement
+from diffbench.analysis.judgement import (
+    NOT_COMPARABLE,
+    NOTHING_SELECTED,
+    REGRESSION,
+    STALE,
+    UNCERTAIN,
+    Finding,
+    Judgement,
+)
 from diffbench.errors import InputError
 from diffbench.report.table import Column, Table, to_markdown
 
 KINDS = {
     REGRESSION: "regression",
     NOT_COMPARABLE: "not comparable",
+    NOTHING_SELECTED: "nothing selected",
     UNCERTAIN: "uncertain",
     STALE: "baseline stale",
 }
@@ -97,7 +106,7 @@ def _add_result(case: ET.Element, findings: Sequence[Finding]) -> None:
     if not findings:
         return
     worst = findings[0]
-    kind = "error" if worst.exit_code in (NOT_COMPARABLE, UNCERTAIN) else "failure"
+    kind = "error" if worst.exit_code in (NOT_COMPARABLE, NOTHING_SELECTED, UNCERTAIN) else "failure"
     result = ET.SubElement(case, kind, type=KINDS[worst.exit_code], message=_printable(worst.sentence))
     more = len(findings) - SENTENCES
     lines = [_printable(finding.sentence) for finding in findings[:SENTENCES]]

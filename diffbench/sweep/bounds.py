@@ -87,6 +87,12 @@ class Override:
         globs = {name: getattr(self, name) for name in _GLOBS if getattr(self, name) != "*"}
         return globs | dict(self.values) | {"reason": self.reason}
 
+    @property
+    def globs(self) -> str:
+        """Which curves are meant, in words."""
+        given = (f"{name} {getattr(self, name)}" for name in _GLOBS if getattr(self, name) != "*")
+        return ", ".join(given) or "all of them"
+
     def matches(self, function: str, derivative: int, dtype: str, scheme: str) -> bool:
         """Return whether a curve is meant."""
         found = zip((function, str(derivative), dtype, scheme), _GLOBS, strict=True)

@@ -1,5 +1,6 @@
 """What the numbers of a run depend on beside its spec: versions, processor, code."""
 
+import ast
 import hashlib
 import os
 import platform
@@ -73,9 +74,15 @@ def fingerprint() -> str:
 
 @cache
 def evaluator() -> str:
-    """Return a hash of the code that makes numpy code of formulas: with equal ones f takes the same operations."""
-    source = resources.files("diffbench.functions") / "compile.py"
-    return hashlib.sha256(source.read_text("utf-8").encode()).hexdigest()
+    """Return a hash of the code that makes numpy code of formulas: with equal ones f takes the same operations.
+
+    Comments, docstrings and layout do not count.
+    """
+    tree = ast.parse((resources.files("diffbench.functions") / "compile.py").read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = ""
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
 def current_provenance() -> dict[str, Any]:

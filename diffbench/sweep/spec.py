@@ -5,6 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -282,6 +283,18 @@ class Spec(BaseModel):
 
     def _schemes_for(self, derivative: int) -> tuple[Scheme, ...]:
         return tuple(scheme for scheme in self.schemes if scheme.derivative == derivative)
+
+    def only(self, globs: Sequence[str]) -> "Spec":
+        """Return what of it has functions or schemes that globs match; all of it where they match both, or nothing."""
+        functions, schemes = (
+            [each for each in items if any(fnmatchcase(each.name, glob) for glob in globs)]
+            for items in (self.functions, self.schemes)
+        )
+        if bool(functions) == bool(schemes):
+            return self
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        chosen = {"functions": functions} if functions else {"schemes": schemes, "derivatives": None}
+        return Spec(**(values | chosen))
 
     @property
     def planned(self) -> int:

@@ -29,17 +29,22 @@ from diffbench.schemes.scheme import OpaqueScheme
 from diffbench.sweep.results import Status
 
 
-@given(st.floats(0.5, 1e300))
-def test_quarter_binades_are_the_least_whole_number_above(ulps):
-    q = int(quarter_binades(np.array([ulps]))[0])
-    fourth = Fraction(ulps) ** 4
+@given(st.floats(2.0**-1070, 1e300), st.integers(-1074, 900))
+def test_quarter_binades_are_the_least_whole_number_above(error, exponent):
+    q = int(quarter_binades(np.array([error]), np.array([2.0**exponent]))[0])
+    fourth = (Fraction(error) / Fraction(2) ** exponent) ** 4
     assert fourth <= Fraction(2) ** q
     assert q == -4 or fourth > Fraction(2) ** (q - 1) * Fraction(1 - 1e-15)
 
 
 def test_half_an_ulp_is_the_least_and_null_stays_null():
-    found = quarter_binades(np.array([0.0, 1e-300, 0.5, np.nextafter(0.5, 1), 1.0, 2.0, np.inf, np.nan]))
-    assert found.tolist() == [-4, -4, -4, -3, 0, 4, 8800, NO_ERROR]
+    errors = np.array([0.0, 1e-300, 0.5, np.nextafter(0.5, 1), -1.0, 2.0, np.inf, np.nan])
+    assert quarter_binades(errors, np.array(1.0)).tolist() == [-4, -4, -4, -3, 0, 4, 8800, NO_ERROR]
+
+
+def test_errors_of_a_derivative_that_is_0_do_not_overflow():
+    found = quarter_binades(np.array([1e-17, 1.0, 1e6, 1e308]), np.array(2.0**-1074))
+    assert (np.diff(found.astype(int)) > 60).all()
 
 
 def same(a, b):
@@ -101,8 +106,11 @@ def test_hashes_change_with_every_bit_and_with_nothing_else():
 
 def test_a_suite_is_known_by_its_functions():
     assert suite_of(Spec("lab")) == "lab"
+    assert suite_of(Spec("standard")) == "standard"
+    assert suite_of(Spec("standard", anatomy=True, rules="all")) == "standard"
     assert suite_of(Spec(["lab", "ml"])) == ""
-    assert suite_of(None) == ""
+    assert suite_of(Spec("lab", "central-2")) == ""
+    assert suite_of(Spec("lab", dtypes=["float32"])) == ""
 
 
 # files ----------------------------------------------------------------------------------------------------------------
@@ -146,8 +154,15 @@ def test_accepting_needs_a_reason(tmp_path, lab, reason):
 def test_what_has_no_name_needs_one(tmp_path):
     with pytest.raises(InputError, match="name"):
         accept(base_results(), "first", "me", folder=tmp_path)
-    with pytest.raises(InputError, match="name"):
-        accept(base_results(), "first", "me", "a/../b", tmp_path)
+    for name in ("a/../b", "..", "", " "):
+        with pytest.raises(InputError, match="name"):
+            accept(base_results(), "first", "me", name, tmp_path)
+
+
+def test_the_name_of_a_suite_is_for_that_suite_as_it_is(tmp_path):
+    for results in (base_results(), run(Spec("lab", "central-2"))):
+        with pytest.raises(InputError, match="lab is a built-in suite, and the run is not that of this suite as it is"):
+            accept(results, "first", "me", "lab", tmp_path)
 
 
 def test_what_failed_or_lost_its_digits_is_no_baseline(tmp_path):

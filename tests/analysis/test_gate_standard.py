@@ -24,7 +24,7 @@ COMMITTED = ROOT / BASELINES
 
 def test_what_is_committed_is_small_and_whole():
     files = sorted((COMMITTED / "standard").iterdir())
-    assert sum(path.stat().st_size for path in files) < 1_000_000
+    assert max(path.stat().st_size for path in files) < 500_000
     found = [*platforms(COMMITTED / "standard"), find_baseline("standard", "another", COMMITTED)]
     assert found[-1].about["platform"] == "any"
     for each in found:
@@ -59,8 +59,8 @@ def noisy_run(monkeypatch, ulps, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ulps", [1, 2])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("ulps", [1, 2, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_no_rounding_of_another_library_is_a_regression(monkeypatch, ulps, seed):
     results = noisy_run(monkeypatch, ulps, seed)
     found = judge(find_baseline("standard", "another", COMMITTED), baseline_of(results, with_orders=False))
@@ -87,7 +87,7 @@ def test_this_machine_passes():
 @pytest.mark.slow
 def test_numpy_without_its_faster_loops_passes_as_another_platform():
     done = subprocess.run(
-        [sys.executable, "-m", "diffbench", "check", "--quiet", "--no-anatomy"],
+        [sys.executable, "-m", "diffbench", "check", "--quiet"],
         cwd=ROOT,
         env=os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(machine()["processor_features"])},
         capture_output=True,

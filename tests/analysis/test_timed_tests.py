@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from diffbench.analysis.compare import TRANSITIONS
+from diffbench.analysis.pairing import TRANSITIONS
 from diffbench.analysis.timed_tests import LOST_DIGITS, judge_timed_tests
 from diffbench.errors import EmptySelectionError, InputError, StoreError
 

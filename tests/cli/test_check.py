@@ -60,11 +60,15 @@ def test_the_self_test_must_end_in_1(diffbench, accepted):
         (
             spec_text("exp(x) + 0*x"),
             4,
-            "the function exp has another formula, noise, x or epsilon than in the baseline",
+            "the function exp has another formula or noise than in the baseline",
         ),
         (spec_text(name="exponential"), 7, "the function exp is called exponential now, with the same definition"),
         (spec_text(head=HEAD.replace(', "central-2"', "")), 7, "the scheme central-2 is not in the run any more"),
-        (HEAD + FUNCTION.format(name="other", formula="x"), 4, "diffbench: baseline: it is of the suite small"),
+        (
+            HEAD + FUNCTION.format(name="other", formula="x"),
+            4,
+            "diffbench: baseline: small has none of the functions",
+        ),
     ],
 )
 def test_what_is_another_thing_is_said_on_the_last_line(diffbench, accepted, text, code, sentence):
@@ -106,6 +110,8 @@ def test_a_run_of_summaries(diffbench, accepted):
         (["first", "--suite", "lab"], "a run is judged as it is, suites"),
         (["first", "--self-test"], "self-test: it measures anew"),
         (["bench.json", "--only", "x"], "a file of timed tests is judged as it is, only"),
+        (["small.toml", "--self-test", "--junit", "x.xml"], "self-test: nothing is judged by it, junit"),
+        (["bench.json", "--self-test"], "self-test: it measures anew"),
         (["nothing.toml"], "'nothing.toml' cannot be read"),
     ],
 )
@@ -122,12 +128,33 @@ def test_files_for_continuous_integration(diffbench, accepted, monkeypatch):
     files = ("--junit", "junit.xml", "--summary", "own.md", "--metrics", "metrics.json", "--github")
     outcome = diffbench("check", "small.toml", *files, "--quiet")
     assert outcome.code == 7
-    assert "::warning title=" in outcome.out
+    assert "::warning title=" in outcome.err
     assert outcome.out.splitlines()[-1].startswith("the function exp is called exponential now")
     assert len(ET.parse("junit.xml").findall(".//failure")) == 1  # noqa: S314  (written above)
     assert Path("summary.md").read_text("utf-8") == "before\n" + Path("own.md").read_text("utf-8")
     metrics = json.loads(Path("metrics.json").read_text("utf-8"))
     assert {"forward-1", "central-2"} <= {metric["name"].split(",")[0].split(" ")[0] for metric in metrics}
+
+
+def test_what_cannot_be_judged_stands_in_the_files_too(diffbench, accepted):
+    for arguments, code in ((["--baseline", "nothing"], 4), (["--only", "nothing"], 5)):
+        outcome = diffbench("check", "small.toml", *arguments, "--junit", "junit.xml", "--summary", "s.md", "--quiet")
+        assert outcome.code == code
+        assert ET.parse("junit.xml").find(".//error") is not None  # noqa: S314  (written above)
+        assert f"(exit code {code})" in Path("s.md").read_text("utf-8")
+
+
+def test_a_part_of_a_spec_is_measured_where_only_that_is_judged(diffbench, accepted):
+    outcome = diffbench("check", "small.toml", "--only", "central-?", "--format", "json", "--quiet")
+    assert [row["scheme"] for row in outcome.json] == ["central-2", "all"]
+    assert judged(diffbench, "small.toml", "--only", "wave")[1].startswith("passed: 48 cells")
+
+
+def test_a_baseline_of_a_suite_by_another_name(diffbench):
+    assert diffbench("run", "--suite", "lab", "--out", "lab", "--no-report", "--quiet").code == 0
+    assert diffbench("baseline", "accept", "lab", "--reason", "first", "--name", "mine").code == 0
+    assert judged(diffbench, "--suite", "lab", "--baseline", "mine")[0] == 0
+    assert judged(diffbench, "--suite", "lab")[0] == 4
 
 
 def test_the_table_as_json(diffbench, accepted):
