@@ -45,14 +45,15 @@ leaderboard: $(VENV)/.libraries
 	$(BIN)/python -c "import json; print(json.dumps(json.load(open('build/leaderboard/manifest.json'))['versions'], indent=1))" > results/leaderboard/versions.json
 	cp build/leaderboard/figures/leaderboard-work-precision-d1-float64.svg results/leaderboard/work-precision.svg
 
-# The figure and the tables that the README shows.
+# The report of the standard suite that the README shows, its tables of step rules, and the glossary.
 example: $(VENV)/.core
-	rm -rf build/example build/rules
+	rm -rf build/example build/rules docs/example/figures
 	$(BIN)/diffbench run --quiet --out build/example
-	cp build/example/figures/exp-d1-float64.svg docs/example/exp.svg
+	$(BIN)/diffbench report build/example --quiet --format md -f exp --out docs/example
 	cp build/example/tables/ranking.md docs/example/ranking.md
 	$(BIN)/diffbench run --quiet --rule all -s forward-1 -s central-2 --out build/rules
 	cp build/rules/tables/regret.md build/rules/tables/regret-classes.md docs/example
+	$(BIN)/python -c "from diffbench.report.captions import glossary_markdown as g; print(end=g())" > docs/glossary.md
 	$(BIN)/python docs/example/into_readme.py
 
 clean:
@@ -74,7 +75,7 @@ $(VENV)/.libraries: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.core
 
 $(VENV)/.slow: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[test,cluster,libraries]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,browser,cluster,libraries]'
 	touch $@ $(VENV)/.core $(VENV)/.test
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python

@@ -36,6 +36,7 @@ _HOME = {
     "parse_formula": "functions.grammar",
     "plot": "report.plots",
     "predict": "analysis.predict",
+    "rank": "analysis.summary",
     "recommend": "analysis.recommend",
     "regret": "analysis.regret",
     "resume": "sweep.run",

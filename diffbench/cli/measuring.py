@@ -9,10 +9,15 @@ from pathlib import Path
 
 import click
 
+from diffbench.analysis.accepted import BASELINES, find_baseline
+from diffbench.analysis.baseline import ANY, baseline_of, spec_of, suite_of
+from diffbench.analysis.gate import judge
+from diffbench.analysis.judgement import Judgement
 from diffbench.cli.progress import Meter
 from diffbench.errors import InterruptedRunError, NotComparableError
 from diffbench.sweep.export import SCHEMA_VERSION
 from diffbench.sweep.files import read_object, resume_command, run_path
+from diffbench.sweep.provenance import platform_key
 from diffbench.sweep.results import Results
 from diffbench.sweep.run import cores, parts_of
 from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
@@ -58,14 +63,24 @@ def report_of(results: Results, folder: Path, meter: Meter) -> Path:
     """Write the report of a run and return the page's path."""
     from diffbench.report.folder import write_report
 
+    judgement = judgement_of(results)
     figures = len(results.keys) if results.blocks else 0
     draw = meter.begin("report", figures, "figures")
-    with _figure_executor(figures) as executor:
-        return write_report(results, folder, executor, lambda _, __: draw(1, ""))
+    with figure_executor(figures) as executor:
+        return write_report(results, folder, executor, lambda _, __: draw(1, ""), judgement=judgement)
+
+
+def judgement_of(results: Results) -> Judgement | None:
+    """Return what the gate says of a run, but for orders; None where no baseline of its suite is accepted here."""
+    suite = suite_of(spec_of(results)) if results.blocks else ""
+    if not (BASELINES / suite / f"{ANY}.parquet").is_file():
+        return None
+    baseline = find_baseline(suite, platform_key(results.manifest))
+    return judge(baseline, baseline_of(results, with_orders=False))
 
 
 @contextmanager
-def _figure_executor(figures: int) -> Iterator[Executor | None]:
+def figure_executor(figures: int) -> Iterator[Executor | None]:
     """Draw many figures in processes: matplotlib holds the interpreter's lock, so threads would not help."""
     workers = min(cores(), 4)
     if figures < MANY_FIGURES or workers == 1:

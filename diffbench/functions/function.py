@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,22 @@ import numpy.typing as npt
 from diffbench.errors import InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
-from diffbench.functions.grammar import Formula, parse_formula
+from diffbench.functions.grammar import (
+    Binary,
+    Call,
+    Formula,
+    Name,
+    Negative,
+    Node,
+    Number,
+    children,
+    parse_formula,
+)
 from diffbench.functions.noise import Noise, parse_noise
 from diffbench.rounding import exact_number
+
+SHOWN_POINTS = 6
+"""How many points a Function shows of itself."""
 
 Evaluate = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
@@ -153,6 +167,66 @@ class Function:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}"
+
+    def __repr__(self) -> str:
+        points = ", ".join(repr(str(point)) for point in self.points[:SHOWN_POINTS])
+        more = f", … {len(self.points)} in all" if len(self.points) > SHOWN_POINTS else ""
+        where = "" if self.domain == REAL_LINE else f", domain={self.domain.text!r}"
+        return f"<Function {_shortened(self.name)!r}: {_shortened(self.formula.text)}, points=[{points}{more}]{where}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the formula as text and as it is written by hand, points, domain and tags."""
+        points = ", ".join(map(str, self.points[:SHOWN_POINTS])) + (" …" if len(self.points) > SHOWN_POINTS else "")
+        rows = {
+            "written": f"<code>{escape(_shortened(self.formula.text, 1000))}</code>",
+            f"points ({len(self.points)})": escape(points),
+            "domain": escape(self.domain.text),
+            "tags": escape(", ".join(self.tags)),
+            "noise": escape(str(self.noise or "")),
+            "source": escape(self.source),
+        }
+        written = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in rows.items() if text)
+        body = formula_html(self.formula.tree) if len(self.formula.text) <= 1000 else ""
+        return f"<p><strong>{escape(self.name)}</strong></p><p>{body}</p><table>{written}</table>"
+
+
+def _shortened(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+_STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
+_SIGNS = {"+": " + ", "-": " − ", "*": "·", "/": "/", "<=": " ≤ ", ">=": " ≥ ", "==": " = ", "!=": " ≠ "}
+_GREEK = {"pi": "π", "EulerGamma": "γ", "E": "e"}
+
+
+def formula_html(node: Node, bound: int = 0) -> str:
+    """Return a formula in HTML as it is written by hand, powers raised.
+
+    Parameters
+    ----------
+    node : Node
+        Of a parse tree.
+    bound : int
+        How strongly what stands beside it binds; what binds less is put into parentheses.
+    """
+    match node:
+        case Number(value):
+            text, strength = escape(str(value)), 5 if value.denominator == 1 else 2
+        case Name(name):
+            text, strength = f"<i>{escape(_GREEK.get(name, name))}</i>", 5
+        case Negative(operand):
+            text, strength = f"−{formula_html(operand, 2)}", 1
+        case Binary("**", left, right):
+            text, strength = f"{formula_html(left, 5)}<sup>{formula_html(right)}</sup>", 4
+        case Binary(operator, left, right):
+            strength = _STRENGTH.get(operator, 0)
+            right_text = formula_html(right, strength + (operator in "-/"))
+            text = formula_html(left, strength) + _SIGNS.get(operator, f" {escape(operator)} ") + right_text
+        case Call(name, arguments):
+            text, strength = f"{escape(name)}({', '.join(map(formula_html, arguments))})", 5
+        case _:
+            text, strength = f"[{', '.join(map(formula_html, children(node)))}]", 5
+    return f"({text})" if strength < bound else text
 
 
 def _noisy(f: Evaluate, noise: Noise) -> Evaluate:

@@ -164,10 +164,10 @@ def _overview(judgement: Judgement) -> list[str]:
 def _transitions(judgement: Judgement) -> Table:
     shown = [transition for transition, count in judgement.counts.items() if count]
     rows = [
-        {"group": _as_text(group or _WHOLE_RUN)} | {transition: own.get(transition, 0) for transition in shown}
+        {"group": _printable(group or _WHOLE_RUN)} | {transition: own.get(transition, 0) for transition in shown}
         for group, own in judgement.groups.items()
     ]
-    columns = (Column("group", "group"), *(Column(each, _as_text(each), "count") for each in shown))
+    columns = (Column("group", "group"), *(Column(each, _printable(each), "count") for each in shown))
     return Table("Against the baseline", "how many cells of each group have which transition", columns, rows)
 
 

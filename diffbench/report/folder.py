@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from diffbench.analysis.judgement import Judgement
+from diffbench.analysis.predict import functions_of
 from diffbench.analysis.summary import summary_columns
 from diffbench.errors import InputError
+from diffbench.functions.function import Function
 from diffbench.report.contest import Contest
-from diffbench.report.html import contest_figure, page_figure, render_page
-from diffbench.report.plots import digits_heat_map, error_curves, figure_bytes, typical_point
+from diffbench.report.explorer import MAX_CELLS, Explored, explore
+from diffbench.report.headline_plots import accuracy_over_x, headline_figures
+from diffbench.report.html import PageFigure, PageParts, render_page
+from diffbench.report.plots import Figure, digits_heat_map, error_curves, figure_bytes, ordinal, typical_point
 from diffbench.report.table import FORMATS, Table
 from diffbench.report.tables import run_tables
-from diffbench.sweep.contest import read_timings
+from diffbench.sweep.contest import TIMINGS, read_timings
 from diffbench.sweep.curves import Curves
 from diffbench.sweep.files import block_name, io_errors, parquet_bytes, write_file
 from diffbench.sweep.results import Block, Results
@@ -23,7 +29,36 @@ from diffbench.sweep.stored import load
 MAX_FIGURES = 100
 """How many blocks get a figure each; the tables and the page's matrix hold all."""
 
+MAX_POOLS = 4
+"""Of how many pairs of derivative and dtype the page holds the headline figures; the folder has all."""
+
+RUN_FILES = ("spec.toml", "manifest.json", "plan.json", "references.parquet", "summary.parquet", TIMINGS)
+
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A block at the point that is shown of its function, for a worker.
+
+    Attributes
+    ----------
+    block, point : Block, int
+        The block that holds the point, and where it is in it.
+    points : int
+        How many points the function has.
+    function : Function or None
+        The block's, where the run says more of it than its formula.
+    is_drawn, is_explored : bool
+        Whether it gets a figure, and a place in the explorer.
+    """
+
+    block: Block
+    point: int
+    points: int
+    function: Function | None
+    is_drawn: bool
+    is_explored: bool
 
 
 def write_report(
@@ -31,6 +66,7 @@ def write_report(
     path: str | Path | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    judgement: Judgement | None = None,
 ) -> Path:
     """Write summary, tables, figures and the page of a run, and return the page's path.
 
@@ -43,7 +79,9 @@ def write_report(
     executor : concurrent.futures.Executor, optional
         Draws the figures; by default they are drawn one after the other.
     progress : callable, optional
-        Called with the number of figures drawn so far and in all.
+        Called with the number of functions drawn so far and in all.
+    judgement : Judgement, optional
+        What a gate says of the run, for the page.
 
     Raises
     ------
@@ -64,17 +102,51 @@ def write_report(
     contest = Contest(run, read_timings(folder))
     tables = run_tables(run) | contest.tables()
     _write_tables(tables, folder / "tables")
-    drawn = contest.figures()
-    for each in drawn:
-        write_file(folder / "figures" / f"{each.name}.svg", figure_bytes(each.figure, "svg"))
-    mapping = map if executor is None else executor.map
-    heat_maps = mapping(_draw_heat_map, _heat_map_curves(run))
-    figures = list(_draw(run, folder / "figures", mapping, progress))
-    page = render_page(run, figures, tables, [contest_figure(each) for each in drawn])
-    for name, data in heat_maps:
-        write_file(folder / "figures" / name, data)
+    parts = _draw_all(run, contest, folder, map if executor is None else executor.map, progress)
+    page = render_page(run, parts, tables, judgement)
     write_file(folder / "report.html", page)
     return folder / "report.html"
+
+
+def _draw_all(
+    results: Results, contest: Contest, folder: Path, mapping: Callable[..., Iterable[Any]], progress: Progress | None
+) -> PageParts:
+    """Write all figures, and return what the page holds of them."""
+    figures = folder / "figures"
+    tasks = list(_tasks(results))
+    # Workers begin with these before the figures of the whole run are drawn here.
+    begun = mapping(_draw_task, tasks)
+    heat_maps = mapping(_draw_heat_map, _heat_map_curves(results))
+    shown = headline_figures(results)
+    headlines = [_written(figures, each.name, each.title, each.caption, each.figure) for each in shown]
+    pools = list(dict.fromkeys(figure.pool for figure in headlines))
+    along = accuracy_over_x(results)
+    over_x = None if along is None else _written(figures, along.name, along.title, along.caption, along.figure)
+    others = [_written(figures, each.name, "", each.caption, each.figure) for each in contest.figures()]
+    explored = list(_collect(begun, len(tasks), figures, progress))
+    for name, data in heat_maps:
+        write_file(figures / name, data)
+    return PageParts(
+        [figure for figure in headlines if figure.pool in pools[:MAX_POOLS]],
+        over_x,
+        others,
+        [each for each in explored if each is not None],
+        _files(folder),
+    )
+
+
+def _written(folder: Path, name: str, title: str, caption: str, figure: Figure) -> PageFigure:
+    data = figure_bytes(figure, "svg")
+    write_file(folder / f"{name}.svg", data)
+    derivative, dtype = name.rsplit("-", 2)[-2:]
+    return PageFigure(name, title, caption, data, f"{ordinal(int(derivative.removeprefix('d')))} derivative, {dtype}")
+
+
+def _files(folder: Path) -> list[str]:
+    """Return what lies in a run folder, the page and what it was written with left out."""
+    below = [path for name in ("cells", "curves", "tables", "figures") for path in sorted((folder / name).glob("*.*"))]
+    own = [folder / name for name in RUN_FILES if (folder / name).is_file()]
+    return [path.relative_to(folder).as_posix() for path in (*own, *below) if not path.name.startswith(".")]
 
 
 def _write_tables(tables: dict[str, Table], folder: Path) -> None:
@@ -95,31 +167,42 @@ def _draw_heat_map(curves: list[Curves]) -> tuple[str, bytes]:
     return f"digits-d{curves[0].derivative}-{curves[0].dtype}.svg", figure_bytes(digits_heat_map(curves), "svg")
 
 
-def _draw(
-    results: Results, folder: Path, mapping: Callable[..., Iterable[Any]], progress: Progress | None
-) -> Iterator[dict[str, Any]]:
-    """Write the figure of every function and yield what the page shows of it."""
-    drawable = list(_drawable(results))
-    for done, (name, vector, figure) in enumerate(mapping(_draw_block, drawable), 1):
-        write_file(folder / name, vector)
-        if progress is not None:
-            progress(done, len(drawable))
-        yield figure
-
-
-def _drawable(results: Results) -> Iterator[tuple[int, Block, int]]:
-    """Yield the number of each figure, the block that holds the function's typical point, and where it is in it."""
-    for number, key in enumerate(results.keys[:MAX_FIGURES] if results.blocks else ()):
+def _tasks(results: Results) -> Iterator[Task]:
+    """Yield the blocks that hold the typical points of their functions, as many as are drawn or explored."""
+    functions = functions_of(results) if results.blocks else {}
+    embedded = 0
+    for number, key in enumerate(results.keys if results.blocks else ()):
         places = results.parts(key)
         curves = [results.curves[place] for place in places]
         point = typical_point(curves)
         part = next(i for i, each in enumerate(curves) if point < each.first + len(each.x))
         block = results.blocks[places[part]]
+        embedded += block.status[:, 0].size
+        is_drawn, is_explored = number < MAX_FIGURES, embedded <= MAX_CELLS
+        if not (is_drawn or is_explored):
+            return
         if block.grid_size > 1:
-            yield number, block, point - block.first
+            points = sum(len(each.x) for each in curves)
+            own = functions.get(block.function)
+            yield Task(block, point - block.first, points, own, is_drawn, is_explored)
 
 
-def _draw_block(numbered: tuple[int, Block, int]) -> tuple[str, bytes, dict[str, Any]]:
-    number, block, point = numbered
-    name = f"{block_name(*block.key)}.svg"
-    return name, figure_bytes(error_curves(block, point), "svg"), page_figure(block, point, number)
+def _draw_task(task: Task) -> tuple[str, bytes | None, Explored | None]:
+    name = f"{block_name(*task.block.key)}.svg"
+    vector = figure_bytes(error_curves(task.block, task.point), "svg") if task.is_drawn else None
+    if not task.is_explored:
+        return name, vector, None
+    link = f"figures/{name}" if task.is_drawn else ""
+    return name, vector, explore(task.block, task.point, task.points, link, task.function)
+
+
+def _collect(
+    drawn: Iterable[tuple[str, bytes | None, Explored | None]], total: int, folder: Path, progress: Progress | None
+) -> Iterator[Explored | None]:
+    """Write the figure of every function and yield what the explorer shows of it."""
+    for done, (name, vector, explored) in enumerate(drawn, 1):
+        if vector is not None:
+            write_file(folder / name, vector)
+        if progress is not None:
+            progress(done, total)
+        yield explored

@@ -1,29 +1,92 @@
-"""The offline page: one file, no script, no request."""
+"""The page: one file that asks for nothing, its charts drawn by its own script from columns that it holds."""
 
-import base64
+import json
+import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from itertools import groupby
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
-from diffbench.report.contest import ContestFigure
+from diffbench.analysis.judgement import Judgement
+from diffbench.report.captions import glossary_entries, to_html
+from diffbench.report.explorer import Explored, chart_version, embedded, libraries, view
 from diffbench.report.leaderboard_tables import CONTEST
-from diffbench.report.plots import Figure, block_title, cell_colors, error_curves, png_bytes, point_title
+from diffbench.report.plots import FULL_DIGITS, INK, STYLES, cell_colors, ordinal
 from diffbench.report.table import Table, sentence
-from diffbench.report.tables import run_tables
-from diffbench.sweep.curves import curves_of
-from diffbench.sweep.results import Block, Results
+from diffbench.report.tables import judgement_table, run_tables
+from diffbench.sweep.results import Results, Status
 
-_DPI = 100
+MAX_SENTENCES = 50
+"""How many sentences of a judgement the page holds; the gate prints all."""
+
+SCRIPTS = ("page.js", "explorer.js")
+
+VERDICTS = {0: "passed", 1: "regression", 4: "not comparable", 6: "uncertain", 7: "baseline stale"}
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure for the page.
+
+    Attributes
+    ----------
+    name, title : str
+        Of its file, and what it shows in a few words.
+    caption : str
+        Plain text, which is its alternative text too.
+    svg : bytes
+        The figure.
+    pool : str
+        Which derivative and dtype it is of, in words.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: bytes
+    pool: str = ""
+
+
+@dataclass(frozen=True)
+class PageParts:
+    """What is drawn for a page, and what lies beside it.
+
+    Attributes
+    ----------
+    headlines : sequence of PageFigure
+        Those that the page begins with.
+    over_x : PageFigure or None
+        Accuracy along x.
+    contest : sequence of PageFigure
+        Those of other packages.
+    explored : sequence of Explored
+        What the explorer shows.
+    files : sequence of str
+        What can be downloaded, as paths relative to the page.
+    """
+
+    headlines: Sequence[PageFigure] = ()
+    over_x: PageFigure | None = None
+    contest: Sequence[PageFigure] = ()
+    explored: Sequence[Explored] = ()
+    files: Sequence[str] = ()
 
 
 def render_page(
     results: Results,
-    figures: Iterable[dict[str, Any]],
+    parts: PageParts | None = None,
     tables: Mapping[str, Table] | None = None,
-    contest: Sequence[dict[str, Any]] = (),
+    judgement: Judgement | None = None,
 ) -> str:
     """Return the page of a run; the same data give the same bytes.
 
@@ -31,68 +94,73 @@ def render_page(
     ----------
     results : Results
         The run.
-    figures : iterable of dict
-        From :func:`page_figure`.
+    parts : PageParts, optional
+        What is drawn; by default nothing is.
     tables : mapping of str to Table, optional
         From :func:`diffbench.report.tables.run_tables`, where they have been made already.
-    contest : sequence of dict
-        From :func:`contest_figure`, where other packages took part.
+    judgement : Judgement, optional
+        What a gate says of the run.
     """
     made = run_tables(results) if tables is None else tables
-    drawn = list(figures)
-    template = _environment().get_template("report.html.j2")
-    return template.render(
-        headline=_headline(results),
-        sentence=_sentence(results, made["ranking"]),
-        strip=_strip(results),
-        ranking=made["ranking"],
-        estimates=made.get("estimates"),
-        contest=[made[name] for name in CONTEST if name in made],
-        contest_figures=contest,
-        regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
-        matrices=_matrices(results, made["digits"], {figure["anchor"] for figure in drawn}),
-        figures=drawn,
-        has_anatomy=any(figure["has_parts"] for figure in drawn),
-        status=made["status"],
-        provenance=_provenance(results),
-        spec=results.spec,
-        as_sentence=sentence,
+    drawn = parts or PageParts()
+    scripts = [_asset(name) for name in SCRIPTS]
+    explorer = _explorer(drawn.explored)
+    packages = explorer["libraries"] if explorer else ()
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            headline=_headline(results),
+            sentence=_sentence(results, made["ranking"]),
+            strip=_strip(results),
+            gate=_gate(judgement),
+            policy=_policy([*(package.sha256 for package in packages), *map(_hash, scripts)]),
+            style=_asset("page.css"),
+            scripts=scripts,
+            tables=made,
+            contest=[made[name] for name in CONTEST if name in made],
+            regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
+            figures=_inlined_figures(drawn),
+            matrices=_matrices(results, made, drawn),
+            ramp=", ".join(cell_colors(FULL_DIGITS * i / 8)[0] for i in range(9)),
+            full_digits=FULL_DIGITS,
+            explorer=explorer,
+            failures=_failures(made["status"]),
+            reproduce=_reproduce(results),
+            downloads=_downloads(drawn.files),
+            glossary=glossary_entries(),
+            as_sentence=sentence,
+            caption=to_html,
+        )
     )
-
-
-def page_figure(block: Block, point: int, number: int) -> dict[str, Any]:
-    """Return the figure of a point of a block for the page, with the numbers in its alternative text."""
-    return _embedded(error_curves(block, point)) | {
-        "anchor": anchor(number),
-        "has_parts": block.parts is not None,
-        "alt": _alternative(block, point),
-        "caption": f"{block_title(block)}; {point_title(block, point)}.",
-    }
-
-
-def contest_figure(drawn: ContestFigure) -> dict[str, Any]:
-    """Return a figure of a contest for the page."""
-    return _embedded(drawn.figure) | {"name": drawn.name, "alt": drawn.caption, "caption": sentence(drawn.caption)}
-
-
-def _embedded(figure: Figure) -> dict[str, Any]:
-    width, height = figure.get_size_inches()
-    return {
-        "width": round(width * _DPI),
-        "height": round(height * _DPI),
-        "data": base64.b64encode(png_bytes(figure, _DPI)).decode(),
-    }
-
-
-def anchor(number: int) -> str:
-    """Return the fragment of a block's figure."""
-    return f"block-{number}"
 
 
 @cache
 def _environment() -> Environment:
     loader = PackageLoader("diffbench.report")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("diffbench.report") / "templates" / name).read_text("utf-8")
+
+
+def _hash(script: str) -> str:
+    return b64encode(sha256(script.encode()).digest()).decode()
+
+
+def _policy(hashes: Iterable[str]) -> str:
+    """Return a policy under which nothing is fetched or evaluated, and no script runs but those of the page."""
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    # The charting library writes the style of its charts into them.
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+# words ----------------------------------------------------------------------------------------------------------------
 
 
 def _headline(results: Results) -> str:
@@ -114,62 +182,207 @@ def _sentence(results: Results, ranking: Table) -> str:
 
 
 def _strip(results: Results) -> list[tuple[str, str]]:
-    counts = results.counts
+    """Return the numbers that the page begins with: label and value."""
+    counts, verdicts = results.counts, results.verdicts
+    planned, other = sum(counts.values()), sum(counts.values()) - counts["ok"]
     digits = np.concatenate([part.oracle_digits.ravel() for part in results.curves])
     known = digits[~np.isnan(digits)]
-    strip = [("cells planned", f"{sum(counts.values()):,}")]
-    strip += [(label, f"{count:,}") for label, count in reversed(counts.items()) if count]
-    strip += [(f"references {verdict}", f"{count:,}") for verdict, count in results.verdicts.items()]
+    certified = f"{verdicts.get('certified', 0):,} of {sum(verdicts.values()):,}"
+    strip = [("cells planned", f"{planned:,}"), ("ok", f"{counts['ok']:,}"), ("not ok", f"{other:,}")]
+    strip += [("failed", f"{counts['failed']:,}"), ("references certified", certified)]
     if known.size:
-        strip += [("median digits", f"{np.median(known):.1f}"), ("worst digits", f"{known.min():.1f}")]
-    return strip
+        strip += [("median digits, optimal ε", f"{np.median(known):.1f}"), ("worst digits", f"{known.min() + 0.0:.1f}")]
+    return strip + _elapsed(results.manifest)
 
 
-def _matrices(results: Results, digits: Table, anchors: set[str]) -> list[dict[str, Any]]:
-    numbers = {key: anchor(i) for i, key in enumerate(results.keys)}
-    groups: dict[tuple[int, str], list[Any]] = {}
-    for row in digits.rows:
-        groups.setdefault((row["derivative"], row["dtype"]), []).append(row)
-    matrices = []
-    for (derivative, dtype), rows in groups.items():
-        schemes = [
-            scheme
-            for scheme in dict.fromkeys(name for row in rows for name in list(row)[3:])
-            if any(scheme in c.schemes for c in results.curves if (c.derivative, c.dtype) == (derivative, dtype))
-        ]
-        lines = []
-        for row in rows:
-            place = numbers[row["function"], derivative, dtype]
-            cells = [_matrix_cell(row[scheme]) for scheme in schemes]
-            lines.append({"function": row["function"], "anchor": place if place in anchors else "", "cells": cells})
-        matrices.append({"title": f"derivative {derivative}, {dtype}", "schemes": schemes, "rows": lines})
-    return matrices
+def _elapsed(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return how long the run took, by its manifest; nothing where that does not say."""
+    if not (manifest.get("started") and manifest.get("finished")):
+        return []
+    started, finished = (datetime.fromisoformat(manifest[name]) for name in ("started", "finished"))
+    seconds = round((finished - started).total_seconds())
+    return [("elapsed", f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s")]
 
 
-def _matrix_cell(digits: float | None) -> dict[str, str] | None:
-    if digits is None:
+def _gate(judgement: Judgement | None) -> dict[str, Any] | None:
+    if judgement is None:
         return None
-    background, color = cell_colors(digits)
-    return {"text": f"{digits:.1f}", "background": background, "color": color}
+    sentences = [each.sentence for each in judgement.findings]
+    return {
+        "word": VERDICTS.get(judgement.exit_code, f"exit code {judgement.exit_code}"),
+        "passed": not judgement.exit_code,
+        "subject": judgement.subject,
+        "baseline": judgement.baseline,
+        "reason": judgement.reason,
+        "table": judgement_table(judgement),
+        "sentences": sentences[:MAX_SENTENCES],
+        "more": max(0, len(sentences) - MAX_SENTENCES),
+    }
 
 
-def _alternative(block: Block, point: int) -> str:
-    curves = curves_of(block)
-    best = curves.oracle_digits[:, point]
-    if np.all(np.isnan(best)):
-        return f"Error against epsilon of {block.function}; the derivative is 0 or no cell is ok."
-    s = int(np.nanargmax(best))
-    step = curves.optimal_epsilon[s, point]
-    winner = f"{block.schemes[s]} is best, {best[s]:.1f} digits at ε = {step:.2g}"
-    return f"Error against epsilon of {block.function}: {winner}."
+def _failures(status: Table) -> list[dict[str, Any]]:
+    """Return the cells that are not ok, status by status."""
+    columns = tuple(column for column in status.columns if column.key != "status")
+    groups = []
+    for label, rows in groupby(status.rows, key=lambda row: row["status"]):
+        own = list(rows)
+        groups.append(
+            {
+                "status": label,
+                "cells": sum(row["cells"] for row in own),
+                "table": Table(f"Cells that are {label}", f"cells that are {label}, by reason", columns, own),
+            }
+        )
+    return groups
 
 
-def _provenance(results: Results) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in results.manifest.get("versions", {}).items())
-    machine = results.manifest.get("machine", {})
-    where = " ".join(str(machine.get(name)) for name in ("system", "architecture", "cores"))
-    return f"Made with {versions}, on {where} cores." if versions else ""
+def _reproduce(results: Results) -> dict[str, Any]:
+    manifest = results.manifest
+    machine = manifest.get("machine", {})
+    facts = [(name, number) for name, number in manifest.get("versions", {}).items()]
+    if machine:
+        where = f"{machine.get('system')} {machine.get('architecture')}, {_count(machine.get('cores') or 1, 'core')}"
+        facts.append(("machine", ", ".join([where, *map(str, machine.get("processor_features", ()))])))
+    for name, key in (("fingerprint of f", "fingerprint"), ("started", "started"), ("finished", "finished")):
+        if manifest.get(key):
+            facts.append((name, str(manifest[key])))
+    commit = manifest.get("git", {}).get("commit") if isinstance(manifest.get("git"), dict) else None
+    return {"facts": facts + ([("commit", commit)] if commit else []), "spec": results.spec}
+
+
+def _downloads(paths: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what lies beside the page, folder by folder."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        groups.setdefault(folder, []).append((quote(path), name))
+    return [{"folder": folder, "links": links} for folder, links in groups.items()]
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+# the matrix -----------------------------------------------------------------------------------------------------------
+
+
+def _matrices(results: Results, made: Mapping[str, Table], drawn: PageParts) -> list[dict[str, Any]]:
+    """Return function × scheme of each derivative and dtype."""
+    explored = {each.key: each for each in drawn.explored}
+    tags = {part.key: part.tags for part in results.curves}
+    groups: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
+    for row in made["summary"].rows:
+        functions = groups.setdefault((row["derivative"], row["dtype"]), {})
+        functions.setdefault(row["function"], {})[row["scheme"]] = row
+    matrices = []
+    for (derivative, dtype), functions in groups.items():
+        schemes = tuple(dict.fromkeys(scheme for cells in functions.values() for scheme in cells))
+        lines = []
+        for function, cells in functions.items():
+            own = explored.get((function, derivative, dtype))
+            lines.append(
+                {
+                    "function": function,
+                    "figure": quote(own.about["figure"]) if own else "",
+                    "tags": " ".join(tags[function, derivative, dtype]),
+                    "cells": [_matrix_cell(cells.get(scheme), linked=own is not None) for scheme in schemes],
+                }
+            )
+        title = f"{ordinal(derivative)} derivative, {dtype}"
+        matrices.append({"title": title, "schemes": schemes, "rows": lines})
+    return matrices
+
+
+def _matrix_cell(row: Mapping[str, Any] | None, *, linked: bool) -> dict[str, Any]:
+    """Return text, colours, link and name of a cell; without digits it says why in a sign."""
+    if row is None:
+        return {"text": "", "style": "", "href": "", "name": "not run"}
+    about = (row["function"], row["derivative"], row["dtype"], row["scheme"])
+    digits = row["optimal_digits"]
+    reason = "" if digits is not None else _without_digits(row)
+    cell = {"href": view(*about) if linked else "", "style": "", "text": SIGNS.get(reason, "")}
+    if digits is not None:
+        background, color = cell_colors(digits)
+        cell |= {"text": f"{digits + 0.0:.1f}", "style": f"background:{background};color:{color}"}
+        reason = f"{digits:.1f} digits" + (", some references uncertain" if row["uncertain"] else "")
+        cell["text"] += "·" if row["uncertain"] else ""
+    return cell | {"name": f"{row['scheme']}, {row['function']}: {reason}"}
+
+
+SIGNS = {"the derivative is 0": "0", "nondifferentiable": "∧", "uncertain": "?", "not measured": "×"}
+"""What stands in a cell without digits."""
+
+
+def _without_digits(row: Mapping[str, Any]) -> str:
+    if row["ok"]:
+        return "the derivative is 0"
+    counts = {label: row[label] for label in (Status.NONDIFFERENTIABLE.label, Status.UNCERTAIN.label) if row[label]}
+    return max(counts, key=lambda label: counts[label]) if counts else "not measured"
+
+
+# figures and charts ---------------------------------------------------------------------------------------------------
+
+
+def _explorer(explored: Sequence[Explored]) -> dict[str, Any] | None:
+    if not explored:
+        return None
+    index, columns = embedded(explored)
+    return {
+        "index": index,
+        "columns": columns,
+        "libraries": libraries(),
+        "styles": json.dumps(STYLES),
+        "version": chart_version(),
+    }
+
+
+def _inlined_figures(drawn: PageParts) -> dict[str, Any]:
+    numbered = iter(range(len(drawn.headlines) + len(drawn.contest) + 1))
+
+    def inlined(figure: PageFigure) -> dict[str, Any]:
+        picture = inline_svg(figure.svg, f"f{next(numbered)}-", f"{figure.title}. {figure.caption}")
+        return {"name": figure.name, "title": figure.title, "caption": figure.caption, "picture": picture}
+
+    return {
+        "headlines": [
+            {"title": pool, "figures": [inlined(figure) for figure in own]}
+            for pool, own in groupby(drawn.headlines, key=lambda figure: figure.pool)
+        ],
+        "over_x": inlined(drawn.over_x) if drawn.over_x else None,
+        "contest": [inlined(figure) for figure in drawn.contest],
+    }
+
+
+_THEMED = {
+    "#ffffff": "var(--ground)",
+    "#000000": "var(--ink)",
+    "#333333": "var(--ink)",
+    "#444444": "var(--soft)",
+    "#555555": "var(--soft)",
+    "#e5e5e5": "var(--line)",
+    INK.lower(): "var(--soft)",
+}
+"""Colours of figures that follow the page's light or dark theme."""
+
+
+def inline_svg(svg: bytes, prefix: str, label: str) -> str:
+    """Return a figure for a page that holds several: with its own ids, a name, and the page's colours.
+
+    Parameters
+    ----------
+    svg : bytes
+        As it is written to a file.
+    prefix : str
+        What its ids begin with.
+    label : str
+        What is read aloud in its place.
+    """
+    text = svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", text)
+    text = re.sub(r"#[0-9a-fA-F]{6}\b", lambda found: _THEMED.get(found[0].lower(), found[0]), text)
+    # The size is that of the place it is shown in.
+    text = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", text, count=1)
+    return f'<svg role="img" aria-label="{escape(label)}"{text.removeprefix("<svg")}'

@@ -1,6 +1,8 @@
 """One figure a function; the only module that knows matplotlib, and only its object interface."""
 
+import html
 import io
+import re
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
@@ -9,11 +11,14 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes as Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Figure
 from matplotlib.lines import Line2D as Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text as Text
+from matplotlib.ticker import MaxNLocator
 from matplotlib.ticker import NullLocator as NullLocator
 from PIL import Image
 
@@ -28,16 +33,17 @@ from diffbench.sweep.results import Block, Results, Status
 
 Array = npt.NDArray[Any]
 
-# Okabe and Ito's eight colours, which stay apart for colour-blind readers; shape says the same again.
+# Eight colours that stay apart for colour-blind readers as far as Okabe and Ito's do, and have a contrast of 3 or more
+# with white and with nearly black, so that a figure can lie on a page of either kind; shape says the same again.
 STYLES: dict[str, tuple[str, str]] = {
-    "forward-1": ("#E69F00", ">"),
-    "forward-2": ("#D55E00", "^"),
-    "forward-4": ("#CC79A7", "v"),
-    "central-2": ("#56B4E9", "o"),
-    "central-4": ("#0072B2", "s"),
-    "central-6": ("#009E73", "D"),
-    "central-8": ("#004D40", "P"),
-    "complex-step": ("#000000", "*"),
+    "forward-1": ("#DC7D1E", ">"),
+    "forward-2": ("#E70E00", "^"),
+    "forward-4": ("#9D4D7A", "v"),
+    "central-2": ("#0098FF", "o"),
+    "central-4": ("#4E5ABF", "s"),
+    "central-6": ("#1B9B71", "D"),
+    "central-8": ("#5E750B", "P"),
+    "complex-step": ("#8934FF", "*"),
 }
 """Colour and marker of the schemes that a crowded figure emphasises, by family."""
 
@@ -45,6 +51,10 @@ PART_COLORS = dict(zip(PARTS, ("#0072B2", "#E69F00", "#D55E00", "#999999"), stri
 
 BACKGROUND = "#BBBBBB"
 MAX_EMPHASISED = 8
+
+INK = "#767676"
+"""Grey of text and ticks on a ground that is not known: a contrast of 4.5 with white, of 3.9 with nearly black."""
+
 COLORMAP = "cividis"
 FULL_DIGITS = 16
 EQUAL_CONTRAST = 0.179
@@ -197,11 +207,11 @@ def _draw_shares(figure: Figure, above: Axes, block: Block, s: int, p: int) -> N
     axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
     axes.set_ylabel("share", fontsize=8)
     axes.set_xlabel("epsilon ε", fontsize=8)
-    axes.xaxis.set_major_formatter(_power_of_ten)
+    axes.xaxis.set_major_formatter(power_of_ten)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=7.5)
     axes.legend(
-        title=f"parts of {_shorten(block.schemes[s], 24)}",
+        title=f"parts of {shorten(block.schemes[s], 24)}",
         loc="upper left",
         bbox_to_anchor=(1.03, 1.15),
         frameon=False,
@@ -244,8 +254,8 @@ def recommendation_figure(advice: Recommendation) -> Figure:
 
 
 def _label_recommendation(axes: Axes, advice: Recommendation) -> None:
-    axes.set_title(_shorten(advice.formula, 80), fontsize=9.5, loc="left", pad=18, parse_math=False)
-    title = f"{_ordinal(advice.derivative)} derivative at x = {advice.x:.6g}, {advice.dtype}"
+    axes.set_title(shorten(advice.formula, 80), fontsize=9.5, loc="left", pad=18, parse_math=False)
+    title = f"{ordinal(advice.derivative)} derivative at x = {advice.x:.6g}, {advice.dtype}"
     axes.text(0, 1.015, title, transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
     _label_axes(axes, "relative error" if advice.digits is not None else "absolute error (the derivative is 0)")
 
@@ -261,11 +271,17 @@ def typical_point(parts: list[Curves]) -> int:
 
 
 def emphasised_schemes(schemes: tuple[str, ...]) -> dict[str, tuple[str, str]]:
-    """Return colour and marker of the schemes to emphasise: all where they are few, else those of :data:`STYLES`."""
-    if len(schemes) <= MAX_EMPHASISED:
-        free = [style for family, style in STYLES.items() if family not in {_family(scheme) for scheme in schemes}]
-        return {scheme: STYLES.get(_family(scheme)) or free.pop(0) for scheme in schemes}
-    return {scheme: STYLES[_family(scheme)] for scheme in schemes if _family(scheme) in STYLES}
+    """Return colour and marker of the schemes to emphasise: all where they are few, else those of :data:`STYLES`.
+
+    Of many schemes of which hardly any is among these, the first ones take the styles that are left.
+    """
+    styled = [scheme for scheme in schemes if _family(scheme) in STYLES]
+    others = [scheme for scheme in schemes if scheme not in styled]
+    free = [style for family, style in STYLES.items() if family not in {_family(scheme) for scheme in styled}]
+    wanted = len(schemes) <= MAX_EMPHASISED or len(styled) < MAX_EMPHASISED // 2
+    taken = dict(zip(others, free, strict=False)) if wanted else {}
+    found = {scheme: STYLES[_family(scheme)] for scheme in styled} | taken
+    return {scheme: found[scheme] for scheme in schemes if scheme in found}
 
 
 def heat_map(results: Results, derivative: int = 1, dtype: str = "float64") -> Figure:
@@ -291,10 +307,10 @@ def digits_heat_map(curves: Sequence[Curves]) -> Figure:
         range(len(schemes)), schemes, rotation=60, ha="right", rotation_mode="anchor", fontsize=7, parse_math=False
     )
     axes.set_yticks(
-        range(len(functions)), [_shorten(function, 24) for function in functions], fontsize=7, parse_math=False
+        range(len(functions)), [shorten(function, 24) for function in functions], fontsize=7, parse_math=False
     )
     axes.set_title(
-        f"Correct digits at the optimal ε: {_ordinal(curves[0].derivative)} derivative, {curves[0].dtype}", fontsize=9
+        f"Correct digits at the optimal ε: {ordinal(curves[0].derivative)} derivative, {curves[0].dtype}", fontsize=9
     )
     bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02)
     bar.set_label("digits, median over the points (more is better)", fontsize=7)
@@ -333,6 +349,78 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return out.getvalue()
 
 
+def see_through(figure: Figure) -> Figure:
+    """Return a figure that can lie on a light and on a dark page: without a ground, all text and ticks in one grey."""
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+        axes.tick_params(which="both", color=INK, grid_color=INK, grid_alpha=0.22, grid_linewidth=0.6)
+        for spine in axes.spines.values():
+            spine.set_color(INK)
+    for text in figure.findobj(Text):
+        text.set_color(INK)
+        text.set_bbox(None)
+    return figure
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> str:
+    """Return a figure as an SVG element for a page: small, text as text, in the page's own colour of text.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        From :func:`see_through`.
+    name : str
+        Tells the identifiers of this figure from those of others on the page.
+    label : str
+        What a screen reader says of it.
+    """
+    out = io.BytesIO()
+    fonts = ["DejaVu Sans", "Verdana", "Arial"]
+    with _STYLE, mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.sans-serif": fonts}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue().decode()
+    body = _TAG.sub(_small_tag, _COMMENT.sub("", text[text.index(">", text.index("<svg")) + 1 :]))
+    body = _BETWEEN.sub("><", _MARKERS.sub(_small_markers, body)).strip()
+    width, height = (72 * size for size in figure.get_size_inches())
+    shown = f'viewBox="0 0 {width:g} {height:g}" width="{4 * width / 3:.0f}" height="{4 * height / 3:.0f}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {shown}'
+    return f'{head} role="img" aria-label="{html.escape(label)}">{body}\n'
+
+
+_COMMENT = re.compile(r"\s*<!--.*?-->|\s*<metadata>.*?</metadata>", re.S)
+_TAG = re.compile(r"<[^>]*>")
+_GROUP = re.compile(r'<g id="[^"]*"')
+_BETWEEN = re.compile(r">\s+<")
+_MARKERS = re.compile(r'<g clip-path="[^"]*">(?:\s*<use [^>]*/>){2,}\s*</g>|<g>(?:\s*<use [^>]*/>){2,}\s*</g>')
+_PATH = re.compile(r'(?<=<path d=")[^"]{200,}')
+_DECIMALS = re.compile(r"(?<![\w.#])-?\d+\.\d{2,}")
+
+
+def _small_tag(found: re.Match[str]) -> str:
+    """Return a tag in few letters, in the page's colour, and without the names that groups have in every figure."""
+    tag = _GROUP.sub("<g", found[0]).replace(INK.lower(), "currentColor")
+    return _rounded(_PATH.sub(_small_path, tag), 2)
+
+
+def _small_path(found: re.Match[str]) -> str:
+    """Return the corners of a long line to a tenth of a point; each after the first is the end of a line anyhow."""
+    return re.sub(r"\s+M ", "M", re.sub(r"(?<=\d)\s+L ", " ", _rounded(found[0], 1))).strip()
+
+
+def _small_markers(found: re.Match[str]) -> str:
+    """Return the markers of a curve with the style that they share in their group."""
+    styles = set(re.findall(r' style="[^"]*"', found[0]))
+    if len(styles) != 1:
+        return found[0]
+    style = styles.pop()
+    return found[0].replace(style, "").replace(">", f"{style}>", 1)
+
+
+def _rounded(text: str, decimals: int) -> str:
+    return _DECIMALS.sub(lambda number: f"{float(number[0]):.{decimals}f}".rstrip("0").rstrip("."), text)
+
+
 def panel(width: float, height: float, *, right: float, log_x: bool = False) -> tuple[Figure, Axes]:
     """Return a figure with one panel that leaves some inches free at its right, for a legend."""
     figure = _figure(width, height)
@@ -340,6 +428,27 @@ def panel(width: float, height: float, *, right: float, log_x: bool = False) -> 
     if log_x:
         axes.set_xscale("log")
     return figure, axes
+
+
+def stacked_panels(
+    width: float, height: float, count: int, *, right: float, left: float = 0.62
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels below each other on one x axis, the first on top, some inches free beside them."""
+    figure = _figure(width, height)
+    gap = 0.26
+    room = (height - 0.68 - 0.46 - gap * (count - 1)) / count
+    found: list[Axes] = []
+    for i in range(count):
+        bottom = 0.46 + (count - 1 - i) * (room + gap)
+        place = (left / width, bottom / height, 1 - (left + right) / width, room / height)
+        found.append(figure.add_axes(place, sharex=found[0] if found else None))
+        found[i].tick_params(labelbottom=i == count - 1)
+    return figure, found
+
+
+def whole_ticks(axis: Axis, most: int) -> None:
+    """Give an axis of digits some ticks at whole numbers."""
+    axis.set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
 
 
 def label_panel(axes: Axes, title: str, subtitle: str, x: str, y: str) -> None:
@@ -357,7 +466,7 @@ def label_panel(axes: Axes, title: str, subtitle: str, x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     if axes.get_xscale() == "log":
-        axes.xaxis.set_major_formatter(_power_of_ten)
+        axes.xaxis.set_major_formatter(power_of_ten)
         axes.xaxis.set_minor_locator(NullLocator())
     _quiet(axes)
 
@@ -433,7 +542,7 @@ def _label_axes(axes: Axes, error: str) -> None:
     axes.set_xlabel("epsilon ε", fontsize=8)
     axes.set_ylabel(error, fontsize=8)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(_power_of_ten)
+        axis.set_major_formatter(power_of_ten)
         axis.set_minor_locator(NullLocator())
     _quiet(axes)
 
@@ -449,18 +558,18 @@ def _quiet(axes: Axes) -> None:
 
 def block_title(block: Block) -> str:
     """Return name, formula and noise of a block's function, the formula only where it is the name."""
-    name = f"{_shorten(block.function, 30)}: " if block.function != block.formula else ""
+    name = f"{shorten(block.function, 30)}: " if block.function != block.formula else ""
     noise = f", noise {block.noise}" if block.noise else ""
-    return f"{name}{_shorten(block.formula, 70)}{noise}"
+    return f"{name}{shorten(block.formula, 70)}{noise}"
 
 
 def point_title(block: Block, point: int) -> str:
     """Return which derivative is taken where, in words."""
     which = f"point {point + 1} of {len(block.x)}"
-    return f"{_ordinal(block.derivative)} derivative at x = {block.x[point]:.6g} ({which}), {block.dtype}"
+    return f"{ordinal(block.derivative)} derivative at x = {block.x[point]:.6g} ({which}), {block.dtype}"
 
 
-def _power_of_ten(value: float, position: float | None = None) -> str:
+def power_of_ten(value: float, position: float | None = None) -> str:
     """Label a tick in plain text; matplotlib's own mathematical labels take half the time of a figure."""
     del position
     return "10" + f"{round(np.log10(value))}".translate(_SUPERSCRIPTS) if value > 0 else ""
@@ -480,13 +589,13 @@ def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
         right, height = to_axes.transform((x, y))
         placed.append((float(height), float(right), name, color))
     placed.sort()
-    heights = _spread([height for height, *_ in placed])
+    heights = spread([height for height, *_ in placed])
     for label, (height, right, name, color) in zip(heights, placed, strict=True):
         axes.plot([right, 1.03], [height, label], transform=axes.transAxes, color=color, linewidth=0.6, clip_on=False)
         axes.text(1.04, label, name, transform=axes.transAxes, fontsize=7.5, color=color, va="center", parse_math=False)
 
 
-def _spread(heights: list[float], gap: float = 0.052) -> list[float]:
+def spread(heights: list[float], gap: float = 0.052) -> list[float]:
     """Move rising heights apart by a gap, within the axes as long as there is room."""
     spread = [min(max(height, 0.0), 1.0) for height in heights]
     for i in range(1, len(spread)):
@@ -524,9 +633,11 @@ def _label_cell(axes: Axes, row: int, column: int, digits: float) -> None:
     axes.text(column, row, f"{digits:.0f}", ha="center", va="center", fontsize=6, color=text)
 
 
-def _shorten(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
+    """Return a text of at most so many letters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _ordinal(derivative: int) -> str:
+def ordinal(derivative: int) -> str:
+    """Return a derivative in words."""
     return {1: "first", 2: "second", 3: "third", 4: "fourth"}.get(derivative, f"{derivative}th")

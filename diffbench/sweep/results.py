@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import reduce
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,9 @@ class Status(IntEnum):
 
 Key = tuple[str, int, str]
 """Function, derivative and dtype."""
+
+SHOWN_SCHEMES = 10
+"""How many a notebook shows."""
 
 NO_CELLS = "results: the run kept summaries only, no cells"
 
@@ -275,6 +279,47 @@ class Results:
             raise EmptySelectionError(NO_CELLS)
         return reduce(Block.joined, (self.blocks[i] for i in places))
 
+    def plot(
+        self,
+        function: str | None = None,
+        derivative: int = 1,
+        dtype: str = "float64",
+        *,
+        scheme: str | None = None,
+    ) -> Any:
+        """Return a matplotlib figure, that of :func:`diffbench.plot`.
+
+        Parameters
+        ----------
+        function : str, optional
+            Error against epsilon for this function; by default the heat map of all functions.
+        derivative, dtype : int, str
+            Which block.
+        scheme : str, optional
+            The error of this scheme alone with its four parts, of a run with anatomy.
+        """
+        # By its public name: what the package offers is known at its door, and this room knows no figures.
+        return import_module("diffbench").plot(self, function, derivative, dtype, scheme=scheme)
+
+    def __repr__(self) -> str:
+        return f"<Results: {self._size()}, {_listed(dict(reversed(self.counts.items())))}>"
+
+    def _size(self) -> str:
+        """Return how many functions and schemes there are."""
+        functions = len({function for function, *_ in self.part_keys})
+        schemes = len({scheme for part in self.curves for scheme in part.schemes})
+        return f"{functions} function{'s' * (functions != 1)} × {schemes} scheme{'s' * (schemes != 1)}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: cells by status, references by verdict, and the schemes that come first."""
+        ranking = import_module("diffbench").rank(self)
+        more = f", the first {SHOWN_SCHEMES} of {len(ranking)}" if len(ranking) > SHOWN_SCHEMES else ""
+        table = ranking.head(SHOWN_SCHEMES).to_html(index=False, float_format="{:.1f}".format, na_rep="", border=0)
+        counts = f"cells: {_listed(dict(reversed(self.counts.items())))}<br>references: {_listed(self.verdicts)}"
+        return (
+            f"<p><strong>{self._size()}</strong><br>{counts}</p><p>schemes by digits at the optimal ε{more}:</p>{table}"
+        )
+
     def to_frame(self) -> "pd.DataFrame":
         """Return the tidy table, one row a cell, null where a value is not defined."""
         from diffbench.sweep.export import cell_schema, cells_table, to_pandas
@@ -288,6 +333,10 @@ class Results:
         from diffbench.sweep.export import REFERENCE_SCHEMA, to_pandas
 
         return to_pandas(self.reference_tables(), REFERENCE_SCHEMA)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
 
 
 def _words(values: Iterator[float | None]) -> Array:

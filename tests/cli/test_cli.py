@@ -74,7 +74,7 @@ def test_progress_goes_to_stderr_and_quiet_shows_none(diffbench):
 
 
 def test_options_are_those_of_the_spec(diffbench, tmp_path, monkeypatch):
-    monkeypatch.setattr("diffbench.report.folder.write_report", lambda *_: "elsewhere")
+    monkeypatch.setattr("diffbench.report.folder.write_report", lambda *_, **__: "elsewhere")
     outcome = diffbench(
         *("run", "-f", "x**3", "-f", "exp", "--at", "2", "--at", "1/3", "-s", "central-4", "-s", "stencil(-1,0,2)"),
         *("--epsilon", "1e-2,1e-3", "--epsilon", "1e-5:1e-6:1/decade", "--derivative", "1", "--derivative", "2"),
@@ -175,7 +175,7 @@ def test_show_selects_functions_and_schemes(diffbench, large):
 
 def test_report_makes_the_report_of_a_run_again(diffbench, tmp_path):
     run(Spec("lab"), out=tmp_path / "run")
-    outcome = diffbench("report", "run")
+    outcome = diffbench("report", "run", "--quiet")
     assert (outcome.code, outcome.out, outcome.err) == (0, "report: run/report.html\n", "")
     made = {"summary.parquet", "tables", "figures", "report.html"}
     assert made <= {path.name for path in (tmp_path / "run").iterdir()}
@@ -499,7 +499,7 @@ def test_noise_of_a_formula_is_an_option(diffbench, tmp_path):
     outcome = diffbench("run", "-f", "exp(x)", "--at", "1", "--noise", "relative 1e-6", "--out", "noisy", "--quiet")
     assert outcome.code == 0
     assert 'noise = "relative 1e-06"' in (tmp_path / "noisy" / "spec.toml").read_text("utf-8")
-    assert "exp(x), noise relative 1e-06; first derivative" in (tmp_path / "noisy" / "report.html").read_text("utf-8")
+    assert (tmp_path / "noisy" / "report.html").read_text("utf-8").count("relative 1e-06") == 2
 
 
 def test_noise_of_a_known_function_keeps_its_points_and_its_own_noise_where_none_is_stated(diffbench):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from diffbench import DiffbenchError, Function, Spec, load, run, summarize, write_report
+from diffbench.analysis.judgement import Judgement
 
 FUNCTIONS = ("exp", "abs", "sqrt")
 
@@ -28,11 +29,17 @@ def folder(tmp_path_factory):
     return path
 
 
+HEADLINES = {f"{name}-d1-float64.svg" for name in ("profile", "work-precision", "classes", "digits")}
+
+
 def contents(folder):
-    """Return all files but the manifest, the start of the run taken out of the page."""
-    started = json.loads((folder / "manifest.json").read_text("utf-8"))["started"]
+    """Return all files but the manifest, the times of the run taken out of the page."""
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    times = re.compile(
+        b"|".join(re.escape(manifest[name].encode()) for name in ("started", "finished")) + rb"|<dd>\d+ s</dd>"
+    )
     return {
-        str(path.relative_to(folder)): path.read_bytes().replace(started.encode(), b"then")
+        str(path.relative_to(folder)): times.sub(b"then", path.read_bytes())
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "manifest.json"
     }
@@ -46,7 +53,9 @@ def test_layout_is_that_of_the_contract(folder):
     tables = {path.name for path in (folder / "tables").iterdir()}
     names = ("ranking", "summary", "digits", "status")
     assert {f"{name}.{kind}" for name in names for kind in ("md", "csv", "tex")} <= tables
-    assert len(list((folder / "figures").glob("*.svg"))) == 4 + 1
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert figures >= HEADLINES | {"over-x-d1-float64.svg"}
+    assert len(figures) == 4 + 5
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
@@ -125,16 +134,19 @@ def test_progress_counts_the_figures(tmp_path):
     assert told == [(i, 5) for i in range(1, 6)]
 
 
-def test_a_single_epsilon_has_no_figure_and_no_links(tmp_path):
+def test_a_single_epsilon_has_no_curve_and_no_explorer(tmp_path):
     page = write_report(run(Spec(Function("f", "x**2", ["3"]), ["forward-1"], ["1e-3"])), tmp_path / "one")
-    assert [path.name for path in (tmp_path / "one" / "figures").iterdir()] == ["digits-d1-float64.svg"]
-    assert "<a href" not in page.read_text("utf-8")
+    assert {path.name for path in (tmp_path / "one" / "figures").iterdir()} == HEADLINES
+    text = page.read_text("utf-8")
+    assert 'id="explorer"' not in text
+    assert 'class="matrix"' in text
+    assert '<a href="#f/' not in text
 
 
 def test_every_derivative_and_dtype_has_its_heat_map(tmp_path):
     results = run(Spec("exp", ["central-2"], ["1e-3"], derivatives=[1, 2], dtypes=["float32", "float64"]))
     write_report(results, tmp_path / "r")
-    maps = {path.name for path in (tmp_path / "r" / "figures").iterdir()}
+    maps = {path.name for path in (tmp_path / "r" / "figures").glob("digits-*")}
     assert maps == {f"digits-d{m}-{dtype}.svg" for m in (1, 2) for dtype in ("float32", "float64")}
 
 
@@ -152,10 +164,46 @@ def test_no_run_no_report(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_report_holds_no_time_but_the_start_of_its_run(folder):
+def test_a_report_holds_no_times_but_those_of_its_run(folder):
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     stamp = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d")
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix in {".html", ".svg", ".md", ".csv", ".tex", ".toml"}:
-            data = path.read_bytes().replace(manifest["started"].encode(), b"")
+            data = path.read_bytes()
+            for name in ("started", "finished"):
+                data = data.replace(manifest[name].encode(), b"")
             assert stamp.search(data) is None, path
+
+
+def test_functions_beyond_what_a_page_holds_are_in_the_matrix_but_not_in_the_explorer(tmp_path, monkeypatch):
+    results = run(spec())
+    size = results.blocks[0].status[:, 0].size
+    monkeypatch.setattr("diffbench.report.folder.MAX_CELLS", 2 * size)
+    text = write_report(results, tmp_path / "two").read_text("utf-8")
+    index = json.loads(re.search(r'id="index">(.*?)</script>', text)[1])
+    assert [block["function"] for block in index["blocks"]] == ["exp", "abs"]
+    assert '<a href="#exp/1/float64/' in text
+    assert '<a href="#sqrt/1/float64/' not in text
+    assert '<th scope="row">sqrt</th>' in text
+    assert (tmp_path / "two" / "figures" / "sqrt-d1-float64.svg").is_file()
+
+
+def test_functions_beyond_the_figures_are_in_the_explorer(tmp_path, monkeypatch):
+    monkeypatch.setattr("diffbench.report.folder.MAX_FIGURES", 1)
+    text = write_report(run(spec()), tmp_path / "one").read_text("utf-8")
+    index = json.loads(re.search(r'id="index">(.*?)</script>', text)[1])
+    assert [block["figure"] for block in index["blocks"]] == ["figures/exp-d1-float64.svg", "", "", ""]
+    assert not (tmp_path / "one" / "figures" / "sqrt-d1-float64.svg").exists()
+
+
+def test_runs_that_kept_summaries_have_a_page_without_charts(tmp_path):
+    run(spec(), out=tmp_path / "run", keep="summary")
+    text = write_report(tmp_path / "run").read_text("utf-8")
+    assert 'id="explorer"' not in text
+    assert 'class="matrix"' in text
+
+
+def test_the_gate_is_on_the_page_where_there_is_one(tmp_path):
+    passed = Judgement("suite", "linux", {"forward-1": {"same": 3}}, ())
+    page = write_report(run(Spec("lab")), tmp_path / "lab", judgement=passed)
+    assert "no rule broken" in page.read_text("utf-8")

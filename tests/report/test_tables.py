@@ -8,7 +8,19 @@ import re
 import pytest
 
 from diffbench import Function, Spec, run
-from diffbench.report.table import Column, Table, to_csv, to_json, to_latex, to_markdown, to_text
+from diffbench.report.table import (
+    LATEX_ROWS,
+    NAMING,
+    Column,
+    Table,
+    compact,
+    printed_parts,
+    to_csv,
+    to_json,
+    to_latex,
+    to_markdown,
+    to_text,
+)
 from diffbench.report.tables import estimates_table, is_small, references_table, run_tables
 from diffbench.sweep.results import STATUSES
 
@@ -145,27 +157,97 @@ def latex_is_balanced(text):
     return depth == 0
 
 
+def latex_parts(text):
+    """Return specification and rows of every tabular and longtable."""
+    found = re.findall(r"\\begin{(tabular|longtable)}{([^\n]*)}\n(.*?)\\end{\1}", text, re.DOTALL)
+    for kind, spec, body in found:
+        lines = body.splitlines()
+        rows = [line for line in lines if line.endswith(r"\\") and not line.startswith(r"\caption")]
+        yield (
+            re.sub(r">{.*?}p{\d+pt}|@{}", lambda m: "p" * ("p{" in m[0]), spec),
+            rows[1 if kind == "longtable" else 0 :],
+        )
+
+
 def test_latex_is_balanced(lab, mixed, nasty):
     for results in (lab, mixed, nasty):
         for table in all_tables(results):
             text = to_latex(table)
             assert latex_is_balanced(text)
             begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", text) for word in ("begin", "end"))
-            assert begun == ended[::-1] == ["table", "tabular"]
-            rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-            assert len(rows) == len(table.rows) + 1
-            assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(table.columns) - 1}
-            assert len(re.search(r"\\begin{tabular}{([lr]+)}", text)[1]) == len(table.columns)
+            assert sorted(begun) == sorted(ended)
+            parts = list(latex_parts(text))
+            assert len(parts) == text.count(r"\caption{")
+            for spec, rows in parts:
+                assert len(rows) == len(table.rows) + 1
+                assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(spec) - 1}
+            printed = compact(table).columns
+            named = [column for column in printed if column.key in NAMING]
+            assert len(printed) <= sum(len(spec) for spec, _ in parts) <= len(printed) + len(named) * (len(parts) - 1)
 
 
 @pytest.mark.parametrize("character", LATEX_SPECIALS)
 def test_latex_specials_are_escaped(character):
-    row = to_latex(toy([{"c0": f"a{character}b"}], "text")).splitlines()[6]
-    assert row == {
+    ((_, rows),) = latex_parts(to_latex(toy([{"c0": f"a{character}b"}], "text")))
+    assert rows[1] == {
         "~": r"a\textasciitilde{}b \\",
         "^": r"a\textasciicircum{}b \\",
         "\\": r"a\textbackslash{}b \\",
     }.get(character, rf"a\{character}b \\")
+
+
+@pytest.mark.parametrize("start", ["[3pt]", "*", "[", "*[2pt]"])
+def test_no_row_is_the_option_of_the_end_of_the_one_before(start):
+    text = to_latex(toy([{"c0": "a", "c1": 1}, {"c0": start, "c1": 2}], "text", "count"))
+    assert re.search(r"(\\\\|rule)\s*[\[*]", text) is None
+
+
+def test_what_is_the_same_in_all_rows_moves_to_the_caption():
+    columns = (Column("function", "function"), Column("derivative", "derivative", "count"), Column("dtype", "dtype"))
+    rows = [{"function": name, "derivative": 1, "dtype": dtype} for name in "ab" for dtype in ("float32", "float64")]
+    shown = compact(Table("Title", "caption", columns, rows))
+    assert [column.key for column in shown.columns] == ["function", "dtype"]
+    assert shown.caption == "caption; derivative 1"
+    shown = compact(Table("Title", "caption", columns, rows[::2]))
+    assert shown.caption == "caption; derivative 1, float32"
+    varied = Table("Title", "caption", columns, [*rows, {"function": "c", "derivative": 2, "dtype": "float64"}])
+    assert compact(varied) is varied
+
+
+def wide(columns, rows=3):
+    names = [f"a-rather-long-scheme({i})" for i in range(columns)]
+    shown = (Column("function", "function"), *(Column(name, name, "digits") for name in names))
+    body = [{"function": f"f{i}"} | dict.fromkeys(names, 10.0 + i) for i in range(rows)]
+    return Table("Digits", "caption", shown, body)
+
+
+@pytest.mark.parametrize("columns", [1, 5, 20, 60])
+def test_wide_tables_come_in_parts_that_fit_and_hold_everything(columns):
+    table = wide(columns)
+    parts = printed_parts(table, 100, 2)
+    assert all(part[0].column.key == "function" for part in parts)
+    assert [c.column.key for part in parts for c in part[1:]] == [column.key for column in table.columns[1:]]
+    assert all(sum(column.width + 2 for column in part) <= 100 for part in parts)
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= len(sizes)
+    assert len(parts) == (1 if columns <= 5 else -(-columns // ((100 - 10) // 6)))
+
+
+def test_headers_are_turned_only_where_they_must_be():
+    assert not any(column.turns for part in printed_parts(wide(3), 100, 2) for column in part)
+    assert all(column.turns for part in printed_parts(wide(20), 100, 2) for column in part[1:])
+
+
+def test_long_tables_break_over_pages_and_short_ones_float():
+    assert r"\begin{longtable}" in to_latex(wide(2, LATEX_ROWS + 1))
+    short = to_latex(wide(2, LATEX_ROWS))
+    assert r"\begin{longtable}" not in short
+    assert r"\begin{table}[htbp]" in short
+
+
+def test_powers_of_ten_and_minus_signs_are_mathematics():
+    ((_, rows),) = latex_parts(to_latex(toy([{"c0": 2 / 3e7, "c1": -2.5, "c2": "-2.5"}], "rounded", "digits", "text")))
+    assert rows[1] == r"$6.67\times 10^{-8}$ & $-2.5$ & -2.5 \\"
 
 
 def test_latex_shows_markup_and_mathematics_as_they_are(nasty):
