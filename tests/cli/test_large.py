@@ -206,7 +206,7 @@ def test_a_scheduler_that_does_not_answer_is_an_io_error(diffbench, tmp_path):
 def test_an_address_that_is_none_is_one_line(address, diffbench, tmp_path):
     pytest.importorskip("distributed")
     code, out, err = diffbench(*LAB, "--executor", f"dask://{address}")
-    assert (code in (2, 74), out) == (True, "")
+    assert (code in (2, 74), out) == (True, ""), err
     assert err.splitlines()[-1].startswith("diffbench: executor: ")
     assert list(tmp_path.iterdir()) == []
 
