@@ -1,6 +1,7 @@
 """Executors by name; the only module that knows Dask."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -12,6 +13,7 @@ from diffbench.errors import InputError, StoreError
 from diffbench.sweep.run import check_jobs
 
 DASK = "dask://"
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
 
 
 @contextmanager
@@ -63,6 +65,9 @@ def _end_with_the_parent() -> None:
 
 @contextmanager
 def _dask(address: str) -> Iterator[tuple[Executor, int]]:
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match[1]) < 65536:
+        raise InputError(f"executor: {address[:60]!r} is not HOST:PORT")
     try:
         from distributed import Client
     except ImportError:
