@@ -38,7 +38,9 @@ def frame(text):
     """Return the report without tables, numbers, names of what happened to be best, and versions."""
     kept = [line for line in text.splitlines() if not line.startswith(("|", "Made with "))]
     plain = NUMBER.sub("N", "\n".join(kept))
-    plain = re.sub(r"[\w()-]+ comes first|best is [\w()-]+|(?<=from cheap to dear: )[^;]*", "…", plain)
+    plain = re.sub(
+        r"[\w()-]+ comes first|best is [\w()-]+|(?<=from cheap to dear: )[^;]*|(?<=dotted: )[^;]*", "…", plain
+    )
     return plain.replace("NN", "N")
 
 
