@@ -16,8 +16,10 @@ from markupsafe import Markup, escape
 from diffbench.analysis.scheme_profiles import Pool, window_of
 from diffbench.report.escape import escape_latex, escape_markdown
 from diffbench.report.plots import ordinal
+from diffbench.report.table import Table
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.epsilons import expand_epsilons
+from diffbench.sweep.results import Results
 
 USUAL_EPSILON = "usual ε: u^(1/(m+p)) · max(1, |x|), for the complex step u · max(1, |x|)"
 NO_ANSWER = "no answer counts as 0 digits, fewer than −2 are drawn as −2"
@@ -142,7 +144,7 @@ def over_x_caption(scope: Scope) -> str:
     """Return what the figure of digits along x shows."""
     return _joined(
         f"digits along x, all functions together, of {_what(scope)}",
-        f"running median over the {_counted(window_of(scope.problems), 'problem')} nearest in the order of x, and all "
+        f"running median over the {counted(window_of(scope.problems), 'problem')} nearest in the order of x, and all "
         f"at the same x; {NO_ANSWER}; up is better",
         "floating-point numbers are evenly spread on the axis, but for those nearer to 0 than any point",
         _left_out(scope),
@@ -153,14 +155,14 @@ def over_x_caption(scope: Scope) -> str:
 def _what(scope: Scope) -> str:
     """Return how many schemes and problems there are, of which derivative and dtype."""
     named = f" ({scope.emphasised} named, the others grey)" if scope.emphasised < scope.schemes else ""
-    problems = f"{_counted(scope.problems, 'problem')} ({_counted(scope.functions, 'function')} at their points)"
+    problems = f"{counted(scope.problems, 'problem')} ({counted(scope.functions, 'function')} at their points)"
     which = f"{ordinal(scope.derivative)} derivative, {scope.dtype}"
-    return f"{_counted(scope.schemes, 'scheme')}{named} on {problems}, {which}"
+    return f"{counted(scope.schemes, 'scheme')}{named} on {problems}, {which}"
 
 
 def _left_out(scope: Scope) -> str:
     why = ((scope.zero, "whose derivative is 0"), (scope.unsettled, "whose reference is not settled"))
-    said = [f"{_counted(number, 'problem')} {words}" for number, words in why if number]
+    said = [f"{counted(number, 'problem')} {words}" for number, words in why if number]
     return f"left out: {' and '.join(said)}" if said else ""
 
 
@@ -174,8 +176,28 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return so many of something, in words."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def size_of(results: Results) -> str:
+    """Return how many schemes and functions a run has, in words."""
+    functions = {part.function for part in results.curves}
+    schemes = {scheme for part in results.curves for scheme in part.schemes}
+    return f"{counted(len(schemes), 'scheme')} on {counted(len(functions), 'function')}"
+
+
+def verdict_of(results: Results, ranking: Table) -> str:
+    """Return what a run says, in a sentence."""
+    counts = results.counts
+    cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {counts['failed'] or 'none'} failed"
+    measured = [row for row in ranking.rows if row["optimal_digits"] is not None]
+    if not measured:
+        return f"{size_of(results)}: {cells}."
+    first = max(measured, key=lambda row: row["optimal_digits"])
+    best = f"{first['scheme']} comes first with {first['optimal_digits']:.1f} digits at its optimal ε"
+    return f"{size_of(results)}: {cells}; {best} (derivative {first['derivative']}, {first['dtype']}, median)."
 
 
 class Term(NamedTuple):

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
 from diffbench.analysis.judgement import Judgement
-from diffbench.report.captions import glossary_entries, to_html
+from diffbench.report.captions import counted, glossary_entries, size_of, to_html, verdict_of
 from diffbench.report.explorer import Explored, chart_version, embedded, libraries, view
 from diffbench.report.leaderboard_tables import CONTEST
 from diffbench.report.plots import FULL_DIGITS, INK, STYLES, cell_colors, ordinal
@@ -110,8 +110,8 @@ def render_page(
         _environment()
         .get_template("report.html.j2")
         .render(
-            headline=_headline(results),
-            sentence=_sentence(results, made["ranking"]),
+            headline=size_of(results),
+            sentence=verdict_of(results, made["ranking"]),
             strip=_strip(results),
             gate=_gate(judgement),
             policy=_policy([*(package.sha256 for package in packages), *map(_hash, scripts)]),
@@ -161,24 +161,6 @@ def _policy(hashes: Iterable[str]) -> str:
 
 
 # words ----------------------------------------------------------------------------------------------------------------
-
-
-def _headline(results: Results) -> str:
-    functions = {part.function for part in results.curves}
-    schemes = {scheme for part in results.curves for scheme in part.schemes}
-    return f"{_count(len(schemes), 'scheme')} on {_count(len(functions), 'function')}"
-
-
-def _sentence(results: Results, ranking: Table) -> str:
-    counts = results.counts
-    failed = counts["failed"] or "none"
-    cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {failed} failed"
-    measured = [row for row in ranking.rows if row["optimal_digits"] is not None]
-    if not measured:
-        return f"{_headline(results)}: {cells}."
-    first = max(measured, key=lambda row: row["optimal_digits"])
-    best = f"{first['scheme']} comes first with {first['optimal_digits']:.1f} digits at its optimal ε"
-    return f"{_headline(results)}: {cells}; {best} (derivative {first['derivative']}, {first['dtype']}, median)."
 
 
 def _strip(results: Results) -> list[tuple[str, str]]:
@@ -241,7 +223,7 @@ def _reproduce(results: Results) -> dict[str, Any]:
     machine = manifest.get("machine", {})
     facts = [(name, number) for name, number in manifest.get("versions", {}).items()]
     if machine:
-        where = f"{machine.get('system')} {machine.get('architecture')}, {_count(machine.get('cores') or 1, 'core')}"
+        where = f"{machine.get('system')} {machine.get('architecture')}, {counted(machine.get('cores') or 1, 'core')}"
         facts.append(("machine", ", ".join([where, *map(str, machine.get("processor_features", ()))])))
     for name, key in (("fingerprint of f", "fingerprint"), ("started", "started"), ("finished", "finished")):
         if manifest.get(key):
@@ -257,10 +239,6 @@ def _downloads(paths: Iterable[str]) -> list[dict[str, Any]]:
         folder, _, name = path.rpartition("/")
         groups.setdefault(folder, []).append((quote(path), name))
     return [{"folder": folder, "links": links} for folder, links in groups.items()]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 # the matrix -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from diffbench.errors import EmptySelectionError, InputError
-from diffbench.report.captions import glossary_markdown, to_latex, to_markdown
+from diffbench.report.captions import counted, glossary_markdown, to_latex, to_markdown, verdict_of
 from diffbench.report.contest import Contest
 from diffbench.report.escape import escape_latex, escape_markdown, markdown_paragraph
 from diffbench.report.headline_plots import accuracy_over_x, headline_figures
@@ -194,21 +194,6 @@ def _some(tables: dict[str, Table], *names: str) -> dict[str, Table]:
     return {name: tables[name] for name in names if name in tables}
 
 
-def verdict_of(results: Results, ranking: Table) -> str:
-    """Return what a run says, in a sentence."""
-    functions = len({part.function for part in results.curves})
-    schemes = len({scheme for part in results.curves for scheme in part.schemes})
-    what = f"{_counted(schemes, 'scheme')} on {_counted(functions, 'function')}"
-    counts = results.counts
-    cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {counts['failed'] or 'none'} failed"
-    measured = [row for row in ranking.rows if row["optimal_digits"] is not None]
-    if not measured:
-        return f"{what}: {cells}."
-    first = max(measured, key=lambda row: row["optimal_digits"])
-    best = f"{first['scheme']} comes first with {first['optimal_digits']:.1f} digits at its optimal ε"
-    return f"{what}: {cells}; {best} (derivative {first['derivative']}, {first['dtype']}, median)."
-
-
 def facts_of(results: Results) -> list[tuple[str, str]]:
     """Return how many cells and references there are, by status and verdict, and the digits, median and worst."""
     counts = results.counts
@@ -220,10 +205,6 @@ def facts_of(results: Results) -> list[tuple[str, str]]:
     if known.size:
         facts += [("median digits", f"{np.median(known):.1f}"), ("worst digits", f"{known.min():.1f}")]
     return facts
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _provenance(results: Results) -> str:
@@ -468,7 +449,7 @@ def pages_of(paper: Paper) -> list[Figure]:
     settings, _, functions = paper.spec.partition("[[functions]]")
     pages.listing(settings.rstrip().splitlines())
     if functions:
-        pages.paragraph(f"and {_counted(functions.count('[[functions]]') + 1, 'function')}, all in spec.toml.", 8.5)
+        pages.paragraph(f"and {counted(functions.count('[[functions]]') + 1, 'function')}, all in spec.toml.", 8.5)
     pages.paragraph(paper.provenance, 8.5, color="#444444")
     return pages.figures
 
