@@ -6,15 +6,13 @@ import click
 
 from diffbench.analysis.compare import Comparison, compare
 from diffbench.cli.measuring import complete_run
-from diffbench.cli.output import format_option, print_table
-from diffbench.errors import InputError
+from diffbench.cli.output import figure_kind, format_option, print_table
 from diffbench.report.table import to_csv
 from diffbench.report.tables import changes_table, transitions_table
 from diffbench.sweep.files import write_file
 
 WORSE = 1
 NOT_COMPARABLE = 4
-FIGURES = ("svg", "png", "pdf")
 
 
 @click.command(short_help="Compare two runs, cell by cell.")
@@ -43,8 +41,7 @@ def command(
 
     Prints how many cells of each scheme are the same, better, worse or in one run only, and those that changed most.
     """
-    if figure is not None and _kind(figure) not in FIGURES:
-        raise InputError(f"figure: {figure.name!r} is not an svg, png or pdf file")
+    kind = "" if figure is None else figure_kind(figure)
     found = compare(complete_run(before), complete_run(after), most)
     if name != "changes":
         print_table(transitions_table(found), style)
@@ -55,15 +52,11 @@ def command(
     if path is not None:
         write_file(path, to_csv(changes_table(found)))
     if figure is not None:
-        _draw(found, before, after, figure)
+        _draw(found, before, after, figure, kind)
     return _judged(found) if judges else 0
 
 
-def _kind(figure: Path) -> str:
-    return figure.suffix.removeprefix(".").lower()
-
-
-def _draw(found: Comparison, before: Path, after: Path, figure: Path) -> None:
+def _draw(found: Comparison, before: Path, after: Path, figure: Path, kind: str) -> None:
     """Draw what was found; runs are called by their folders, by whole paths where these have the same name."""
     from diffbench.report.compare_plots import comparison_figure
     from diffbench.report.plots import figure_bytes
@@ -71,7 +64,7 @@ def _draw(found: Comparison, before: Path, after: Path, figure: Path) -> None:
     names = before.resolve().name, after.resolve().name
     if names[0] == names[1]:
         names = str(before), str(after)
-    write_file(figure, figure_bytes(comparison_figure(found, *names), _kind(figure)))
+    write_file(figure, figure_bytes(comparison_figure(found, *names), kind))
 
 
 def _judged(found: Comparison) -> int:

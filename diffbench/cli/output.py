@@ -4,14 +4,17 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 import click
 
+from diffbench.errors import InputError
 from diffbench.report.table import Column, Table, sentence, to_json, to_text
 
 HEADER_WIDTH = 11
+_FIGURES = ("svg", "png", "pdf")
 
 format_option = click.option(
     "--format",
@@ -26,6 +29,14 @@ time_limit_option = click.option(
     type=float,
     help="Seconds for the references of a formula and derivative that might take without end. Default: 30.",
 )
+
+
+def figure_kind(path: Path) -> str:
+    """Return what a figure is written as, by the ending of its file."""
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in _FIGURES:
+        raise InputError(f"figure: {path.name!r} is not an svg, png or pdf file")
+    return kind
 
 
 def print_table(table: Table, style: str) -> None:

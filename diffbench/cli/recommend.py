@@ -7,15 +7,13 @@ import click
 
 from diffbench.analysis.advice import ClassAdvice
 from diffbench.analysis.recommend import Recommendation, recommend
-from diffbench.cli.output import format_option, print_object
+from diffbench.cli.output import figure_kind, format_option, print_object
 from diffbench.errors import EmptySelectionError, InputError
 from diffbench.functions.suites import load_suite
 from diffbench.rounding import finite
 from diffbench.sweep.files import io_errors, write_file
 from diffbench.sweep.run import run
 from diffbench.sweep.spec import Spec
-
-FIGURES = ("svg", "png", "pdf")
 
 
 @click.command(
@@ -86,9 +84,7 @@ def _rounded(value: Any) -> Any:
 def _draw(advice: Recommendation | ClassAdvice, path: Path) -> None:
     from diffbench.report.plots import figure_bytes, recommendation_figure
 
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FIGURES:
-        raise InputError(f"figure: {path.name!r} is not an svg, png or pdf file")
+    kind = figure_kind(path)
     if isinstance(advice, Recommendation):
         with io_errors(path):
             write_file(path, figure_bytes(recommendation_figure(advice), kind))
