@@ -53,8 +53,6 @@ class Measured(NamedTuple):
 
     Attributes
     ----------
-    x : float
-        The point.
     epsilons : sequence of float
         E epsilons, none of them 0.
     known : mapping
@@ -63,7 +61,6 @@ class Measured(NamedTuple):
         (S, E); NaN where there is none.
     """
 
-    x: float
     epsilons: Sequence[float]
     known: Mapping[Offset, tuple[Sequence[Any], Sequence[Any]]]
     estimates: Array
@@ -178,36 +175,9 @@ class PartsProgram:
         polynomial = sympy.Poly(self._expression, self._symbol)
         return 0 if polynomial.is_zero else int(polynomial.degree())
 
-    def parts(self, measured: Measured, forms: Sequence[Form], truth: Ball) -> Array:
-        """Return the parts of all errors at a point.
-
-        Parameters
-        ----------
-        measured : Measured
-            What was computed.
-        forms : sequence of Form
-            The S schemes.
-        truth : Ball
-            The exact derivative.
-
-        Returns
-        -------
-        array
-            (4, S, E) in the order of :data:`PARTS`; NaN where there is no estimate or f is not settled.
-        """
-        found = np.full((len(PARTS), *measured.estimates.shape), np.nan)
-        waiting = np.flatnonzero(np.isfinite(measured.estimates).any(axis=0)).tolist()
-        disc = self._disc(measured.x) if waiting else None
-        for bits in _BITS:
-            if not waiting:
-                break
-            try:
-                with precision(bits):
-                    work = _Work(self, measured, forms, truth, disc)
-                    waiting = [column for column in waiting if not work.fill(found, column)]
-            except HardError:
-                break
-        return found
+    def at(self, x: float) -> "Centre":
+        """Return what is known of f around a point."""
+        return Centre(self, x)
 
     def coefficients(self, x: float) -> list[arb]:
         """Return Taylor coefficients at x at the present precision, none where f is not found to be analytic."""
@@ -230,7 +200,7 @@ class PartsProgram:
         """Whether the Taylor series has no more than :data:`TERMS` terms."""
         return self._degree is not None and self._degree < TERMS
 
-    def _disc(self, x: float) -> _Disc | None:
+    def disc(self, x: float) -> _Disc | None:
         """Return the disc on which f is analytic that leaves the least rest of the series."""
         if self._circle is None or self.is_finite_series:
             return None
@@ -284,22 +254,80 @@ def _bound(f: Operation, x: float, radius: float) -> float | None:
     return float(upper.log()) / math.log(2) + 1e-6 if upper > 0 else -1e6
 
 
+class Centre:
+    """A point with what is known of f around it, which serves every epsilon and scheme.
+
+    Parameters
+    ----------
+    program : PartsProgram
+        The formula.
+    x : float
+        The point.
+    """
+
+    def __init__(self, program: PartsProgram, x: float) -> None:
+        self.program, self.x = program, x
+        self._coefficients: dict[int, list[arb]] = {}
+        self._series: dict[tuple[Form, int], arb_poly | None] = {}
+
+    def parts(self, measured: Measured, forms: Sequence[Form], truth: Ball) -> Array:
+        """Return the parts of all errors at a point.
+
+        Parameters
+        ----------
+        measured : Measured
+            What was computed here.
+        forms : sequence of Form
+            The S schemes.
+        truth : Ball
+            The exact derivative.
+
+        Returns
+        -------
+        array
+            (4, S, E) in the order of :data:`PARTS`; NaN where there is no estimate or f is not settled.
+        """
+        found = np.full((len(PARTS), *measured.estimates.shape), np.nan)
+        waiting = np.flatnonzero(np.isfinite(measured.estimates).any(axis=0)).tolist()
+        for bits in _BITS:
+            if not waiting:
+                break
+            try:
+                with precision(bits):
+                    work = _Work(self, measured, forms, truth)
+                    waiting = [column for column in waiting if not work.fill(found, column)]
+            except HardError:
+                break
+        return found
+
+    @cached_property
+    def disc(self) -> _Disc | None:
+        """The disc on which f is analytic that leaves the least rest of the series."""
+        return self.program.disc(self.x)
+
+    def series(self, form: Form) -> arb_poly | None:
+        """Return the truncation of a scheme over ε^p as a polynomial in ε, at the present precision; None without."""
+        bits = ctx.prec
+        if (form, bits) not in self._series:
+            if bits not in self._coefficients:
+                has_series = self.program.is_finite_series or self.disc is not None
+                self._coefficients[bits] = self.program.coefficients(self.x) if has_series else []
+            known = self._coefficients[bits]
+            self._series[form, bits] = form.truncation(known) if known else None
+        return self._series[form, bits]
+
+
 class _Work:
     """The parts at one point with one precision, which must be the present one."""
 
-    def __init__(
-        self, program: PartsProgram, measured: Measured, forms: Sequence[Form], truth: Ball, disc: _Disc | None
-    ) -> None:
+    def __init__(self, centre: Centre, measured: Measured, forms: Sequence[Form], truth: Ball) -> None:
+        self._centre = centre
         self._measured = measured
         self._forms = forms
         self._truth = truth.value
-        self._disc = disc
-        has_series = program.is_finite_series or disc is not None
-        self._real = program.function(is_complex=False)
-        self._complex = program.function(is_complex=True)
-        self._coefficients = program.coefficients(measured.x) if has_series else []
-        self._series: dict[int, arb_poly] = {}
-        self._x = arb(measured.x)
+        self._real = centre.program.function(is_complex=False)
+        self._complex = centre.program.function(is_complex=True)
+        self._x = arb(centre.x)
 
     def fill(self, found: Array, column: int) -> bool:
         """Fill in the parts of all schemes at one epsilon; return whether all of them are settled."""
@@ -315,7 +343,7 @@ class _Work:
                 if place not in terms:
                     terms[place] = self._terms(place, column, epsilon)
             own = [(n, known) for place, n in form.terms if (known := terms[place]) is not None]
-            words = self._words(s, form, own, epsilon, estimate) if len(own) == len(form.terms) else None
+            words = self._words(form, own, epsilon, estimate) if len(own) == len(form.terms) else None
             if words is None:
                 settled = False
             else:
@@ -352,7 +380,7 @@ class _Work:
         """Whether a real node is where it ought to be, though kε is no binary number."""
         if offset.imaginary or offset.real.denominator & (offset.real.denominator - 1) == 0:
             return False
-        x, epsilon = (Fraction(value) for value in (self._measured.x, self._measured.epsilons[column]))
+        x, epsilon = (Fraction(value) for value in (self._centre.x, self._measured.epsilons[column]))
         return Fraction(node) == x + offset.real * epsilon
 
     def _complex_nodes(self, offset: Offset, node: complex, epsilon: arb) -> tuple[acb, acb, Operation | None]:
@@ -363,7 +391,7 @@ class _Work:
         return used, ideal, self._complex
 
     def _parts(
-        self, s: int, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: float
+        self, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: float
     ) -> tuple[arb, arb, arb, arb]:
         scale = epsilon**form.derivative * form.denominator
         node, evaluation, computed = arb(0), arb(0), arb(0)
@@ -372,16 +400,16 @@ class _Work:
             evaluation += terms.evaluation * n
             if terms.node is not None:
                 node += terms.node * n
-        truncation = self._truncation(s, form, epsilon)
+        truncation = self._truncation(form, epsilon)
         if truncation is None:
             truncation = sum((terms.ideal * n for n, terms in own), arb(0)) / scale - self._truth
         return truncation, node / scale, evaluation / scale, arb(float(estimate)) - computed / scale
 
     def _words(
-        self, s: int, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: float
+        self, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: float
     ) -> list[float] | None:
         """Return the parts as floats, or None where one of them is not settled."""
-        parts = self._parts(s, form, own, epsilon, estimate)
+        parts = self._parts(form, own, epsilon, estimate)
         words = [float(part.mid()) for part in parts]
         if not all(map(math.isfinite, words)):
             return None
@@ -399,15 +427,14 @@ class _Work:
     def _error(self, estimate: float) -> arb:
         return arb(float(estimate)) - self._truth
 
-    def _truncation(self, s: int, form: Form, epsilon: arb) -> arb | None:
+    def _truncation(self, form: Form, epsilon: arb) -> arb | None:
         """Return the truncation from the Taylor series, or None where that is not settled."""
-        if not self._coefficients:
+        series, disc = self._centre.series(form), self._centre.disc
+        if series is None:
             return None
-        if s not in self._series:
-            self._series[s] = form.truncation(self._coefficients)
-        value = self._series[s](epsilon) * epsilon**form.order
-        if self._disc is not None:
-            value += arb(0, 1) * _power_of_two(self._disc.log_rest(form, math.log2(float(epsilon))))
+        value = series(epsilon) * epsilon**form.order
+        if disc is not None:
+            value += arb(0, 1) * _power_of_two(disc.log_rest(form, math.log2(float(epsilon))))
         return value if value.is_zero() or value.rel_accuracy_bits() >= _CERTAIN else None
 
 

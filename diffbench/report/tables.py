@@ -165,8 +165,8 @@ def references_table(results: Results) -> Table:
     return Table("References", "the exact derivative at the binary x, and what is known of it", columns, rows)
 
 
-def regret_table(results: Results) -> Table:
-    """Return the digits that each step rule loses, scheme by scheme, the best first."""
+def regret_table(results: Results, lost: Sequence[Row] | None = None) -> Table:
+    """Return the digits that each step rule loses, scheme by scheme, the best first; they may be known already."""
     columns = (
         Column("scheme", "scheme"),
         Column("rule", "rule"),
@@ -180,7 +180,8 @@ def regret_table(results: Results) -> Table:
         Column("failed", "failed", "count"),
         Column("without_digits", "without digits", "count"),
     )
-    rows = [row for row in regret_rows(results.curves) if row["class"] == EVERY and row["scheme"] != EVERY]
+    lost = regret_rows(results.curves) if lost is None else lost
+    rows = [row for row in lost if row["class"] == EVERY and row["scheme"] != EVERY]
     order = {name: i for i, name in enumerate(dict.fromkeys(row["scheme"] for row in rows))}
     rows.sort(key=lambda row: (row["derivative"], row["dtype"], order[row["scheme"]], _most_lost(row)))
     return Table("What does each step rule cost?", REGRET_CRITERION, columns, rows)
@@ -191,11 +192,11 @@ def _most_lost(row: Row) -> tuple[float, float]:
     return (np.inf, np.inf) if row["lost_median"] is None else (row["lost_median"], row["lost_worst"])
 
 
-def regret_classes_table(results: Results) -> Table:
+def regret_classes_table(results: Results, lost: Sequence[Row] | None = None) -> Table:
     """Return the digits that each step rule loses on each class of functions, the first tag of each being its class."""
     classes = (EVERY, *dict.fromkeys(part.tags[0] for part in results.curves if part.tags))
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in regret_rows(results.curves):
+    for row in regret_rows(results.curves) if lost is None else lost:
         if row["scheme"] == EVERY and row["class"] in classes:
             about = ("rule", "derivative", "dtype", "evaluations", "failed")
             start = {key: row[key] for key in about} | dict.fromkeys(classes)
@@ -407,7 +408,8 @@ def run_tables(results: Results) -> dict[str, Table]:
         "status": status_table(results),
     }
     if any(len(part.rules) > 1 for part in results.curves):
-        tables |= {"regret": regret_table(results), "regret-classes": regret_classes_table(results)}
+        lost = regret_rows(results.curves)
+        tables |= {"regret": regret_table(results, lost), "regret-classes": regret_classes_table(results, lost)}
     if results.blocks and any(part.noise for part in results.curves):
         tables["noise"] = noise_table(results)
     if holds_published(results):

@@ -1,7 +1,7 @@
 """Published searches for epsilon that look at values of f.
 
 A search is written for one point, as its paper tells it: a generator that yields displacements from x and is sent f at
-x plus these, as float64. :func:`search_points` lets the searches of many points advance together, so that f is called
+x plus these, as float64. :func:`search_points` lets many searches advance together, so that f is called
 with arrays, and counts what each of them asked for. f is NaN outside its domain, of which no paper speaks: a step that
 leads there counts as too large.
 
@@ -9,14 +9,14 @@ Every search is told the same of f: its values are correct to a unit roundoff u.
 is said in the search that had to choose.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme
 from diffbench.schemes.stencil import Stencil
 
@@ -53,22 +53,18 @@ class Choice(NamedTuple):
     failures: tuple[str, ...]
 
 
-def search_points(search: Callable[..., Search], f: Values, x: Array, scheme: DifferenceScheme) -> Choice:
+def search_points(searches: Sequence[Search], f: Values, x: Array) -> Choice:
     """Run a search at each of P points, all of them together.
 
     Parameters
     ----------
-    search : callable
-        Takes the scheme, x and u; a generator.
+    searches : sequence of generators
+        P searches that have not begun.
     f : callable
         Takes nodes of the dtype of x, returns as many values.
     x : array
         P points of the working dtype.
-    scheme : DifferenceScheme
-        For which an epsilon is wanted.
     """
-    u = unit_roundoff(x.dtype.name)
-    searches = [search(scheme, np.float64(point), u) for point in x.astype(np.float64).tolist()]
     found = [(np.nan, "")] * x.size
     evaluations = np.zeros(x.size, dtype=np.int32)
     with np.errstate(all="ignore"):
@@ -87,11 +83,13 @@ def search_points(search: Callable[..., Search], f: Values, x: Array, scheme: Di
     return Choice(np.where(usable, epsilon, np.array(np.nan, x.dtype)), evaluations, tuple(failures))
 
 
-def _values(f: Values, x: Array, asked: dict[int, Sequence[float]]) -> list[Array]:
-    """Return f at what each point asked for, by one call."""
-    nodes = [x[i : i + 1] + np.array(displacements, dtype=x.dtype) for i, displacements in asked.items()]
-    values = f(np.concatenate(nodes)).astype(np.float64)
-    return np.split(values, np.cumsum([each.size for each in nodes])[:-1])
+def _values(f: Values, x: Array, asked: dict[int, Sequence[float]]) -> Iterator[Array]:
+    """Yield f at what each point asked for, by one call."""
+    sizes = [len(displacements) for displacements in asked.values()]
+    displacements = np.array([each for some in asked.values() for each in some]).astype(x.dtype)
+    values = f(x[list(asked)].repeat(sizes) + displacements).astype(np.float64)
+    for end, size in zip(accumulate(sizes), sizes, strict=True):
+        yield values[end - size : end]
 
 
 # for which schemes ----------------------------------------------------------------------------------------------------

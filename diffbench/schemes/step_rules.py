@@ -1,17 +1,18 @@
 """Rules that choose epsilon: from the point and the dtype alone, or from values of f as well."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import InputError
-from diffbench.rounding import exact_number, real_power, round_to
+from diffbench.rounding import exact_number, real_power, round_to, unit_roundoff
 from diffbench.schemes import searches
 from diffbench.schemes.scheme import DifferenceScheme
 from diffbench.schemes.searches import Choice, Search, Values
@@ -78,13 +79,34 @@ class AdaptiveRule:
         >>> float(rule.choose(parse_scheme("forward-1"), np.ones(1), np.exp).epsilon[0].round(10))
         2.35e-08
         """
-        refused = self.refuse(scheme)
-        if refused:
-            return Choice(np.full_like(x, np.nan), np.zeros(x.size, dtype=np.int32), (refused,) * x.size)
-        return searches.search_points(self.search, f, x, scheme)
+        return choose_together([(self, scheme)], x, f)[0]
 
 
 Rule = StepRule | AdaptiveRule
+
+MAX_SEARCHES = 5000
+"""About how many searches are under way at a time: each is a generator of some hundred bytes."""
+
+
+def choose_together(pairs: Sequence[tuple[AdaptiveRule, DifferenceScheme]], x: Array, f: Values) -> list[Choice]:
+    """Return what each rule chooses for its scheme at P points, f being called with what many searches ask for."""
+    served = [pair for pair in pairs if not pair[0].refuse(pair[1])]
+    step = max(1, MAX_SEARCHES // max(1, x.size))
+    found = chain.from_iterable(_searched(served[i : i + step], x, f) for i in range(0, len(served), step))
+    return [_refused(refused, x) if (refused := rule.refuse(scheme)) else next(found) for rule, scheme in pairs]
+
+
+def _searched(pairs: Sequence[tuple[AdaptiveRule, DifferenceScheme]], x: Array, f: Values) -> Iterator[Choice]:
+    u = unit_roundoff(x.dtype.name)
+    points = [np.float64(point) for point in x.astype(np.float64).tolist()]
+    begun = [rule.search(scheme, point, u) for rule, scheme in pairs for point in points]
+    every = searches.search_points(begun, f, np.tile(x, len(pairs)))
+    for own in (slice(i, i + x.size) for i in range(0, len(begun), x.size)):
+        yield Choice(every.epsilon[own], every.evaluations[own], every.failures[own])
+
+
+def _refused(reason: str, x: Array) -> Choice:
+    return Choice(np.full_like(x, np.nan), np.zeros(x.size, dtype=np.int32), (reason,) * x.size)
 
 
 # without a look at f --------------------------------------------------------------------------------------------------

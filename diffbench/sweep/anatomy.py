@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.reference.parts import PARTS, Form, Measured, PartsProgram, parts_of
+from diffbench.reference.parts import PARTS, Form, Measured, parts_of
 from diffbench.reference.program import NoBallError
 from diffbench.reference.verdict import Reference
 from diffbench.schemes.scheme import DifferenceScheme, Scheme
@@ -57,34 +57,54 @@ class Subject:
             program = parts_of(self.section.function.formula)
         except NoBallError:
             return found
-        own = [(s, each) for s, each in enumerate(schemes) if isinstance(each, DifferenceScheme)]
-        rows, forms, grid = [s for s, _ in own], [_form(each) for _, each in own], table.grid.epsilon.size
-        found[:, rows, :, :grid] = self._in_panel(program, table.grid, forms, estimate[rows, :, :grid])
-        for column, rule in enumerate(rules, grid):
-            for s, scheme in own:
-                panel = table.chosen_panel(rule, scheme)
-                if panel is not None:
-                    there = [s], slice(None), slice(column, column + 1)
-                    found[:, *there] = self._in_panel(program, panel, [_form(scheme)], estimate[there])
+        wanted = _wanted(table, schemes, rules)
+        places = range(*self.section.rows.indices(len(table.grid.x)))
+        for point, (place, reference) in enumerate(zip(places, self.references, strict=True)):
+            if reference.hi is None or not reference.ball.is_finite:
+                continue
+            centre = program.at(float(table.grid.x[place, 0]))
+            for panel, rows, forms, columns in wanted:
+                cells = rows, point, columns
+                measured = _measured(panel, forms, place, estimate[cells])
+                found[:, *cells] = centre.parts(measured, forms, reference.ball)
         return found
 
-    def _in_panel(self, program: PartsProgram, panel: Panel, forms: Sequence[Form], estimate: Array) -> Array:
-        """Return the parts at the epsilons of a panel, (4, S, P, E)."""
-        found = _none(estimate.shape)
-        offsets = {offset for form in forms for (offset, _), _ in form.terms if offset in panel.values}
-        shape = estimate.shape[1:]
-        nodes, values = ({k: self._own(by[k], shape) for k in offsets} for by in (panel.nodes, panel.values))
-        epsilons, x = self._own(panel.epsilon, shape), panel.x[self.section.rows, 0].tolist()
-        for point, reference in enumerate(self.references):
-            if reference.hi is not None and reference.ball.is_finite:
-                known = {k: (nodes[k][point].tolist(), values[k][point].tolist()) for k in offsets}
-                measured = Measured(x[point], epsilons[point].tolist(), known, estimate[:, point])
-                found[:, :, point] = program.parts(measured, forms, reference.ball)
-        return found
 
-    def _own(self, values: Array, shape: tuple[int, ...]) -> Array:
-        """Return a panel's values at these points, repeated where points or epsilons share them."""
-        return np.broadcast_to(values if values.shape[0] == 1 else values[self.section.rows], shape)
+class _Wanted(NamedTuple):
+    """Whose errors are taken apart at the epsilons of a panel: rows of schemes with their forms, and the columns."""
+
+    panel: Panel
+    rows: list[int]
+    forms: list[Form]
+    columns: slice
+
+
+def _wanted(table: NodeTable, schemes: Sequence[Scheme], rules: Sequence[Rule]) -> list[_Wanted]:
+    own = [(row, each) for row, each in enumerate(schemes) if isinstance(each, DifferenceScheme)]
+    grid = table.grid.epsilon.size
+    wanted = [_Wanted(table.grid, [row for row, _ in own], [_form(each) for _, each in own], slice(grid))]
+    for column, rule in enumerate(rules, grid):
+        alike: dict[int, _Wanted] = {}
+        for row, scheme in own:
+            panel = table.chosen_panel(rule, scheme)
+            if panel is not None:
+                some = alike.setdefault(id(panel), _Wanted(panel, [], [], slice(column, column + 1)))
+                some.rows.append(row)
+                some.forms.append(_form(scheme))
+        wanted += alike.values()
+    return wanted
+
+
+def _measured(panel: Panel, forms: Sequence[Form], place: int, estimates: Array) -> Measured:
+    """Return what was computed at one point with the epsilons of a panel."""
+
+    def own(values: Array) -> list[Any]:
+        row: list[Any] = values[place if len(values) > 1 else 0].tolist()
+        return row if len(row) == estimates.shape[1] else row * estimates.shape[1]
+
+    offsets = {offset for form in forms for (offset, _), _ in form.terms if offset in panel.values}
+    known = {k: (own(panel.nodes[k]), own(panel.values[k])) for k in offsets}
+    return Measured(own(panel.epsilon), known, estimates)
 
 
 @lru_cache(maxsize=256)

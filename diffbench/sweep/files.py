@@ -107,7 +107,8 @@ def read_parquet(path: Path, sha256: str) -> pa.Table:
     data = read_whole(path, sha256)
     with io_errors(path):
         # Not read_table, which imports pandas.
-        names = [name for name in STRINGS if name in pq.read_schema(pa.BufferReader(data)).names]
+        known = pq.read_schema(pa.BufferReader(data)).names
+        names = [name for name in STRINGS if name in known]
         with pq.ParquetFile(pa.BufferReader(data), read_dictionary=names) as file:
             return file.read(use_threads=False)
 

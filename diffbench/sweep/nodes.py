@@ -22,7 +22,7 @@ from diffbench.reference.exact import are_defined
 from diffbench.rounding import round_array, round_to
 from diffbench.schemes.scheme import DifferenceScheme, Offset
 from diffbench.schemes.searches import Choice
-from diffbench.schemes.step_rules import AdaptiveRule, Rule, StepRule
+from diffbench.schemes.step_rules import AdaptiveRule, Rule, StepRule, choose_together
 
 Array = npt.NDArray[Any]
 
@@ -273,12 +273,14 @@ class NodeTable:
         """Let adaptive rules look at f, at the points of each section."""
         if not rules:
             return {}
-        looks = [(section.rows, _look(section.function, self._dtype)) for section in self._sections]
+        able = [scheme for scheme in schemes if not scheme.unsupported_reason(self._dtype)]
+        pairs = [(rule, scheme) for rule in rules for scheme in able]
+        found = [
+            choose_together(pairs, x[section.rows], _look(section.function, self._dtype)) for section in self._sections
+        ]
         return {
-            (rule.name, scheme.name): _together([rule.choose(scheme, x[rows], look) for rows, look in looks])
-            for rule in rules
-            for scheme in schemes
-            if not scheme.unsupported_reason(self._dtype)
+            (rule.name, scheme.name): _together(choices)
+            for (rule, scheme), choices in zip(pairs, zip(*found, strict=True), strict=True)
         }
 
     def unsupported_reason(self, scheme: DifferenceScheme, section: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
@@ -33,6 +33,9 @@ from diffbench.sweep.results import Block, Results
 from diffbench.sweep.store import JOURNAL, KEPT, Entry, entry_from, read_journal
 
 T = TypeVar("T")
+
+MAX_RECENT = 100_000
+"""How many curves of a folder stay in memory at most, of some hundred bytes each."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,21 @@ class _Stored(Sequence[T], Generic[T]):
 
 
 class _StoredCurves(_Stored[Curves]):
+    """Curves; those of a run of usual size are read once, since every table and figure looks at all of them."""
+
+    @cached_property
+    def _recent(self) -> dict[str, Curves]:
+        return {}
+
     def _read(self, entry: Entry) -> Curves:
+        if entry.name in self._recent:
+            return self._recent[entry.name]
         with io_errors(self.folder / "curves" / f"{entry.name}.parquet"):
-            return curves_from_table(self._table("curves", entry))
+            curves = curves_from_table(self._table("curves", entry))
+        if sum(each.evaluations.size for each in self._recent.values()) + curves.evaluations.size > MAX_RECENT:
+            self._recent.clear()
+        self._recent[entry.name] = curves
+        return curves
 
 
 class _StoredBlocks(_Stored[Block]):

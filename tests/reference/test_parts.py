@@ -71,14 +71,14 @@ def test_there_is_no_bound_beyond_half_the_radius():
     [("log(x)", 0.5, 0.5), ("1/x", 1e-3, 1e-3), ("tan(x)", 1.0, 0.58), ("sqrt(x)", 2.0, 2.0), ("atan(x)", 0.0, 1.0)],
 )
 def test_discs_stay_clear_of_poles_and_cuts(formula, x, distance):
-    disc = parts_of(parse_formula(formula))._disc(x)
+    disc = parts_of(parse_formula(formula)).disc(x)
     assert disc is not None
     assert 2**disc.radius < distance
 
 
 @pytest.mark.parametrize(("formula", "x"), [("exp(x)", 100.0), ("sin(x)", 1e300), ("log(x)", 1e-300), ("cos(x)", 0.0)])
 def test_a_disc_bounds_f_and_is_of_use(formula, x):
-    disc = parts_of(parse_formula(formula))._disc(x)
+    disc = parts_of(parse_formula(formula)).disc(x)
     f = sympy.lambdify(sympy.Symbol("x"), sympy.sympify(formula), "mpmath")
     with mpmath.workprec(1200):
         radius = mpmath.mpf(2) ** disc.radius
@@ -90,7 +90,7 @@ def test_a_disc_bounds_f_and_is_of_use(formula, x):
 
 @pytest.mark.parametrize("formula", ["Abs(x)", "Max(x, 1)", "Piecewise((0, x < 0), (x, True))"])
 def test_what_switches_has_no_disc(formula):
-    assert parts_of(parse_formula(formula))._disc(0.5) is None
+    assert parts_of(parse_formula(formula)).disc(0.5) is None
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_where_no_node_moves_the_error_is_all_in_the_nodes(name, epsilon):
     formula, x, scheme = "(1 - cos(x))/x**2", 0.0010000000474974513, parse_scheme(name)
     reference = exact_derivative(formula, x, 3)
     known = {share.offset: ([x], [0.5]) for share in scheme.shares}
-    measured = Measured(x, [epsilon], known, np.zeros((1, 1)))
-    found = parts_of(parse_formula(formula)).parts(measured, [Form(scheme)], reference.ball)
+    measured = Measured([epsilon], known, np.zeros((1, 1)))
+    found = parts_of(parse_formula(formula)).at(x).parts(measured, [Form(scheme)], reference.ball)
     parts = dict(zip(PARTS, found, strict=True))
     assert parts["node"] + parts["truncation"] == pytest.approx(-reference.hi, rel=1e-13)
     assert parts["evaluation"] == parts["arithmetic"] == 0
