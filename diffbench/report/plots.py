@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -320,7 +321,13 @@ def digits_heat_map(curves: Sequence[Curves]) -> Figure:
 
 def cell_colors(digits: float) -> tuple[str, str]:
     """Return background and text colour of a cell with so many digits."""
-    background = mpl.colormaps[COLORMAP](min(max(digits / FULL_DIGITS, 0.0), 1.0))
+    colormap = mpl.colormaps[COLORMAP]
+    return _shade(min(int(max(digits / FULL_DIGITS, 0.0) * colormap.N), colormap.N - 1))
+
+
+@cache
+def _shade(step: int) -> tuple[str, str]:
+    background = mpl.colormaps[COLORMAP](step)
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background[:3]]
     luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
     return to_hex(background), "#ffffff" if luminance < EQUAL_CONTRAST else "#000000"
@@ -629,8 +636,9 @@ def _label_cell(axes: Axes, row: int, column: int, digits: float) -> None:
             )
         )
         return
-    text = cell_colors(digits)[1]
-    axes.text(column, row, f"{digits:.0f}", ha="center", va="center", fontsize=6, color=text)
+    label = axes.text(column, row, f"{digits:.0f}", ha="center", va="center", fontsize=6, color=cell_colors(digits)[1])
+    # It lies within the axes; the layout need not measure a thousand of them.
+    label.set_in_layout(False)
 
 
 def shorten(text: str, width: int) -> str:
