@@ -59,7 +59,7 @@ def progress_of(meter: Meter, spec: Spec, shard: str = "1/1") -> Callable[[Unit,
     return lambda unit, cells: advance(cells, unit.function.name)
 
 
-def report_of(results: Results, folder: Path, meter: Meter) -> Path:
+def report_of(results: Results, folder: Path, meter: Meter, run_folder: Path | None = None) -> Path:
     """Write the report of a run and return the page's path."""
     from diffbench.report.folder import write_report
 
@@ -67,7 +67,7 @@ def report_of(results: Results, folder: Path, meter: Meter) -> Path:
     figures = len(results.keys) if results.blocks else 0
     draw = meter.begin("report", figures, "figures")
     with figure_executor(figures) as executor:
-        return write_report(results, folder, executor, lambda _, __: draw(1, ""), judgement=judgement)
+        return write_report(results, folder, executor, lambda _, __: draw(1, ""), judgement, run_folder=run_folder)
 
 
 def judgement_of(results: Results) -> Judgement | None:

@@ -49,7 +49,7 @@ def command(
     results, folder = load(run_folder), out or run_folder
     with Meter(enabled=not quiet) as meter:
         if kind == "html":
-            path = report_of(results, folder, meter)
+            path = report_of(results, folder, meter, run_folder)
         else:
             path = _write(results, kind, folder, width=width, functions=functions, run_folder=run_folder)
         if figures == "all":

@@ -67,6 +67,8 @@ def write_report(
     executor: Executor | None = None,
     progress: Progress | None = None,
     judgement: Judgement | None = None,
+    *,
+    run_folder: Path | None = None,
 ) -> Path:
     """Write summary, tables, figures and the page of a run, and return the page's path.
 
@@ -82,6 +84,8 @@ def write_report(
         Called with the number of functions drawn so far and in all.
     judgement : Judgement, optional
         What a gate says of the run, for the page.
+    run_folder : path, optional
+        Where results that were loaded come from, and how long other packages take may be known.
 
     Raises
     ------
@@ -99,7 +103,8 @@ def write_report(
             (folder / name).mkdir(parents=True, exist_ok=True)
     summary = pa.table(summary_columns(run.curves))
     write_file(folder / "summary.parquet", parquet_bytes(summary))
-    contest = Contest(run, read_timings(folder))
+    source = results if isinstance(results, (str, Path)) else run_folder or folder
+    contest = Contest(run, read_timings(Path(source)))
     tables = run_tables(run) | contest.tables()
     _write_tables(tables, folder / "tables")
     parts = _draw_all(run, contest, folder, map if executor is None else executor.map, progress)

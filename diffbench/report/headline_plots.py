@@ -112,8 +112,10 @@ def _of_pool(pool: Pool, spec: str) -> list[Headline]:
     scope = scope_of(pool, spec, len(emphasised_schemes(pool.schemes)))
     works, classes = work_and_digits(pool), digits_by_class(pool)
     price = "What an estimate costs, and its digits"
+    profile = Headline(f"profile-{_where(pool)}", "How near the best", profile_figure(pool), profile_caption(scope))
     return [
-        Headline(f"profile-{_where(pool)}", "How near the best", profile_figure(pool), profile_caption(scope)),
+        # One scheme is always the best of all.
+        *((profile,) if len(pool.schemes) > 1 else ()),
         Headline(
             f"work-precision-{_where(pool)}",
             price,

@@ -308,6 +308,18 @@ def test_the_theme_follows_the_system_and_the_button(opened):
     assert "light" in opened.execute_script("return document.getElementById('theme').getAttribute('aria-label')")
 
 
+def test_a_chart_drawn_for_the_dark_theme_is_printed_for_paper(opened):
+    chart = "getComputedStyle(document.getElementById('chart')).filter"
+    drawn(opened)
+    for theme, on_paper in (("dark", "invert(1) hue-rotate(180deg)"), ("light", "none")):
+        opened.execute_script("document.getElementById('theme').click()")
+        until(opened, "document.getElementById('explorer').dataset.drawn === arguments[0]", theme)
+        assert opened.execute_script(f"return {chart}") == "none"
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert opened.execute_script(f"return {chart}") == on_paper
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_names_roles_headers_and_contrast(opened, scheme):
     media(opened, scheme)

@@ -30,6 +30,11 @@ def test_the_folder_holds_every_table_and_figure(folder):
     assert figures == {f"leaderboard-{name}-d1-float64.svg" for name in names}
 
 
+def test_a_report_elsewhere_knows_the_timings_of_the_run(folder, tmp_path):
+    write_report(load(folder), tmp_path, run_folder=folder)
+    assert (tmp_path / "tables" / "timings.csv").read_bytes() == (folder / "tables" / "timings.csv").read_bytes()
+
+
 def test_the_page_has_a_section_of_its_own(folder):
     page = (folder / "report.html").read_text("utf-8")
     assert page.index("Which scheme?") < page.index("Other packages") < page.index("Who is right")

@@ -56,11 +56,17 @@ def contrast(color, ground):
 
 
 def test_every_derivative_and_dtype_has_three_figures():
-    results = run(Spec(["exp"], ["central-2"], "1e-1:1e-9", derivatives=[1, 2], dtypes=["float64", "float32"]))
+    schemes, both = ["central-2", "central-4"], {"derivatives": [1, 2], "dtypes": ["float64", "float32"]}
+    results = run(Spec(["exp"], schemes, "1e-1:1e-9", **both))
     names = [headline.name for headline in headline_figures(results)]
     assert names[:3] == [f"{kind}-d1-float64" for kind in KINDS]
     assert sorted(names) == sorted(f"{k}-d{m}-{t}" for k in KINDS for m in (1, 2) for t in ("float32", "float64"))
     assert accuracy_over_x(results).name == "over-x-d1-float64"
+
+
+def test_one_scheme_has_no_profile():
+    names = [headline.name for headline in headline_figures(run(Spec("lab", ["central-2"])))]
+    assert names == ["work-precision-d1-float64", "classes-d1-float64"]
 
 
 def test_figures_say_what_they_show_and_which_way_is_better(few):

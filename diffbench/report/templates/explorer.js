@@ -440,7 +440,8 @@
     byId("chart").replaceChildren();
     const column = new Bokeh.Column({ children: figures, sizing_mode: "stretch_width" });
     shown = await Bokeh.Plotting.show(column, byId("chart"));
-    host.dataset.drawn = "";
+    // For print, which turns a chart that was drawn for the dark theme into one for paper.
+    host.dataset.drawn = document.documentElement.dataset.shown;
   }
 
   function hovered(block, s, list) {

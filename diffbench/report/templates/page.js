@@ -10,6 +10,7 @@
   function followTheme() {
     const button = document.getElementById("theme");
     const say = () => {
+      root.dataset.shown = isDark() ? "dark" : "light";
       button.textContent = isDark() ? "Light" : "Dark";
       button.setAttribute("aria-label", `Change to the ${isDark() ? "light" : "dark"} theme`);
       root.dispatchEvent(new Event("themechange"));
