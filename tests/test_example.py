@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from diffbench import Spec, run
+from diffbench import Spec, load, run
+from diffbench.cli.measuring import judgement_of
 from diffbench.report.paper import write_paper
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example"
@@ -22,7 +23,8 @@ NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("example")
     run(Spec("standard", anatomy=True), out=folder / "run")
-    return write_paper(folder / "run", "md", folder / "paper", functions=["exp"])
+    judgement = judgement_of(load(folder / "run"))
+    return write_paper(folder / "run", "md", folder / "paper", functions=["exp"], judgement=judgement)
 
 
 def tables(text):

@@ -36,7 +36,7 @@ from diffbench.analysis.near import LENGTH, Near
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
 from diffbench.reference.verdict import Reference
-from diffbench.rounding import unit_roundoff
+from diffbench.rounding import round_to, unit_roundoff
 from diffbench.schemes.scheme import CENTRE, DifferenceScheme, Offset
 from diffbench.schemes.stencil import Stencil
 from diffbench.sweep.curves import running_median
@@ -227,7 +227,7 @@ class PointModel:
             if value is None:
                 return np.nan
             total += weight * value
-        return float(total / step**stencil.derivative - self._exact)
+        return round_to(total / step**stencil.derivative - self._exact, "float64")
 
     def _node(self, stencil: Stencil) -> Array:
         total = np.zeros_like(self._epsilon)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from diffbench.cli.measuring import figure_executor, report_of
+from diffbench.cli.measuring import figure_executor, judgement_of, report_of
 from diffbench.cli.progress import Meter
 from diffbench.errors import InputError
 from diffbench.sweep.results import Results
@@ -60,7 +60,7 @@ def command(
 def _write(results: Results, kind: str, folder: Path, *, width: str | None, **chosen: Any) -> Path:
     from diffbench.report.paper import WIDTH, write_paper
 
-    return write_paper(results, kind, folder, width=width or WIDTH, **chosen)
+    return write_paper(results, kind, folder, width=width or WIDTH, judgement=judgement_of(results), **chosen)
 
 
 def _draw_all(results: Results, folder: Path, meter: Meter) -> None:

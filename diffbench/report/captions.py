@@ -16,10 +16,8 @@ from markupsafe import Markup, escape
 from diffbench.analysis.scheme_profiles import Pool, window_of
 from diffbench.report.escape import escape_latex, escape_markdown
 from diffbench.report.plots import ordinal
-from diffbench.report.table import Table
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.epsilons import expand_epsilons
-from diffbench.sweep.results import Results
 
 USUAL_EPSILON = "usual ε: u^(1/(m+p)) · max(1, |x|), for the complex step u · max(1, |x|)"
 NO_ANSWER = "no answer counts as 0 digits, fewer than −2 are drawn as −2"
@@ -176,28 +174,9 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int, what: str, several: str = "") -> str:
     """Return so many of something, in words."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def size_of(results: Results) -> str:
-    """Return how many schemes and functions a run has, in words."""
-    functions = {part.function for part in results.curves}
-    schemes = {scheme for part in results.curves for scheme in part.schemes}
-    return f"{counted(len(schemes), 'scheme')} on {counted(len(functions), 'function')}"
-
-
-def verdict_of(results: Results, ranking: Table) -> str:
-    """Return what a run says, in a sentence."""
-    counts = results.counts
-    cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {counts['failed'] or 'none'} failed"
-    measured = [row for row in ranking.rows if row["optimal_digits"] is not None]
-    if not measured:
-        return f"{size_of(results)}: {cells}."
-    first = max(measured, key=lambda row: row["optimal_digits"])
-    best = f"{first['scheme']} comes first with {first['optimal_digits']:.1f} digits at its optimal ε"
-    return f"{size_of(results)}: {cells}; {best} (derivative {first['derivative']}, {first['dtype']}, median)."
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
 
 
 class Term(NamedTuple):

@@ -7,6 +7,7 @@ same data give the same bytes. Columns and library are deflated and in base64; t
 import json
 import zlib
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,8 +29,10 @@ from diffbench.functions.function import Function
 from diffbench.reference.pair import unit_in_last_place
 from diffbench.reference.parts import PARTS
 from diffbench.reference.verdict import enclosing_text
+from diffbench.report.plots import emphasised_schemes
 from diffbench.rounding import finite, unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme, parse_scheme
+from diffbench.sweep.curves import NEIGHBOURS
 from diffbench.sweep.results import STATUSES, Block, Status
 
 Array = npt.NDArray[Any]
@@ -73,6 +76,9 @@ TRUNCATED = 0.9
 SLOPE_CELLS = 9
 SLOPE_LEAST = 4
 """… over so many of the smallest such epsilons at most, and at least."""
+
+SHARED = ("schemes", "looks", "why", "rules", "grid")
+"""What is the same for many blocks, and embedded once."""
 
 LIBRARIES = ("bokeh.min.js", "bokeh-api.min.js")
 
@@ -154,6 +160,8 @@ def _about(block: Block, point: int, points: int, figure: str) -> dict[str, Any]
         "derivative": block.derivative,
         "dtype": block.dtype,
         "schemes": block.schemes,
+        "looks": _looks(block.schemes),
+        "why": tuple(_why(block, s, point) for s in range(len(block.schemes))),
         "rules": block.rules,
         "grid": tuple(finite(value) for value in block.grid.tolist()),
         "columns": block.status.shape[-1],
@@ -168,6 +176,22 @@ def _about(block: Block, point: int, points: int, figure: str) -> dict[str, Any]
         "exact": enclosing_text(reference, DIGITS)["value"],
         "figure": figure,
     }
+
+
+def _looks(schemes: tuple[str, ...]) -> tuple[tuple[str, str] | None, ...]:
+    """Return colour and marker of each scheme, those of the figures; None for one of the crowd."""
+    looks = emphasised_schemes(schemes)
+    return tuple(looks.get(scheme) for scheme in schemes)
+
+
+def _why(block: Block, s: int, point: int) -> str:
+    """Return what keeps most cells of a curve from being ok, where none is; else nothing."""
+    status, reasons = block.status[s, point], block.reason[s, point]
+    if (status == Status.OK).any() or (status == Status.ABSENT).all():
+        return ""
+    counts = Counter(zip(status.tolist(), reasons.tolist(), strict=True))
+    (code, reason), _ = max(counts.items(), key=lambda item: (item[0][0] != Status.ABSENT, item[1]))
+    return ": ".join(text for text in (Status(code).label, block.reasons[reason]) if text)
 
 
 def _expected(block: Block, point: int, function: Function | None) -> dict[int, dict[str, Any]]:
@@ -272,16 +296,17 @@ def embedded(explored: Sequence[Explored]) -> tuple[str, str]:
     """Return the index of the embedded columns as JSON that may stand in a script element, and the columns."""
     shared: dict[tuple[Any, ...], int] = {}
     blocks = [
-        each.about
-        | {name: shared.setdefault(tuple(each.about[name]), len(shared)) for name in ("schemes", "rules", "grid")}
+        each.about | {name: shared.setdefault(tuple(each.about[name]), len(shared)) for name in SHARED}
         for each in explored
     ]
     index = {
         "blocks": blocks,
         "shared": list(shared),
+        "of_shared": SHARED,
         "columns": list(COLUMNS.items()),
         "curve": CURVE,
         "parts": PARTS,
+        "window": NEIGHBOURS,
         "status": [*(status.label for status in STATUSES), Status.ABSENT.label],
         "steps": STEPS,
         "none": NONE,

@@ -1,11 +1,9 @@
 """The page: one file that asks for nothing, its charts drawn by its own script from columns that it holds."""
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -13,15 +11,15 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
 from diffbench.analysis.judgement import Judgement
-from diffbench.report.captions import counted, glossary_entries, size_of, to_html, verdict_of
+from diffbench.report.captions import glossary_entries, to_html
 from diffbench.report.explorer import Explored, chart_version, embedded, libraries, view
 from diffbench.report.leaderboard_tables import CONTEST
-from diffbench.report.plots import FULL_DIGITS, INK, STYLES, cell_colors, ordinal
+from diffbench.report.overview import digits_of, elapsed_of, gate_of, provenance_of, size_of, verdict_of
+from diffbench.report.plots import FULL_DIGITS, INK, cell_colors, ordinal
 from diffbench.report.table import Table, sentence
 from diffbench.report.tables import judgement_table, run_tables
 from diffbench.sweep.results import Results, Status
@@ -30,8 +28,6 @@ MAX_SENTENCES = 50
 """How many sentences of a judgement the page holds; the gate prints all."""
 
 SCRIPTS = ("page.js", "explorer.js")
-
-VERDICTS = {0: "passed", 1: "regression", 4: "not comparable", 6: "uncertain", 7: "baseline stale"}
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ def render_page(
         .get_template("report.html.j2")
         .render(
             headline=size_of(results),
-            sentence=verdict_of(results, made["ranking"]),
+            sentence=verdict_of(results, made),
             strip=_strip(results),
             gate=_gate(judgement),
             policy=_policy([*(package.sha256 for package in packages), *map(_hash, scripts)]),
@@ -167,23 +163,15 @@ def _strip(results: Results) -> list[tuple[str, str]]:
     """Return the numbers that the page begins with: label and value."""
     counts, verdicts = results.counts, results.verdicts
     planned, other = sum(counts.values()), sum(counts.values()) - counts["ok"]
-    digits = np.concatenate([part.oracle_digits.ravel() for part in results.curves])
-    known = digits[~np.isnan(digits)]
+    digits, elapsed = digits_of(results), elapsed_of(results.manifest)
     certified = f"{verdicts.get('certified', 0):,} of {sum(verdicts.values()):,}"
     strip = [("cells planned", f"{planned:,}"), ("ok", f"{counts['ok']:,}"), ("not ok", f"{other:,}")]
     strip += [("failed", f"{counts['failed']:,}"), ("references certified", certified)]
-    if known.size:
-        strip += [("median digits, optimal ε", f"{np.median(known):.1f}"), ("worst digits", f"{known.min() + 0.0:.1f}")]
-    return strip + _elapsed(results.manifest)
-
-
-def _elapsed(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return how long the run took, by its manifest; nothing where that does not say."""
-    if not (manifest.get("started") and manifest.get("finished")):
-        return []
-    started, finished = (datetime.fromisoformat(manifest[name]) for name in ("started", "finished"))
-    seconds = round((finished - started).total_seconds())
-    return [("elapsed", f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s")]
+    if digits is not None:
+        where = f", {digits.where}" if digits.where else ""
+        strip += [(f"median digits, optimal ε{where}", f"{digits.median:.1f}")]
+        strip += [(f"worst: {digits.least_at}", f"{digits.least:.1f}")]
+    return strip + ([("elapsed", elapsed)] if elapsed else [])
 
 
 def _gate(judgement: Judgement | None) -> dict[str, Any] | None:
@@ -191,7 +179,7 @@ def _gate(judgement: Judgement | None) -> dict[str, Any] | None:
         return None
     sentences = [each.sentence for each in judgement.findings]
     return {
-        "word": VERDICTS.get(judgement.exit_code, f"exit code {judgement.exit_code}"),
+        "word": gate_of(judgement),
         "passed": not judgement.exit_code,
         "subject": judgement.subject,
         "baseline": judgement.baseline,
@@ -220,14 +208,8 @@ def _failures(status: Table) -> list[dict[str, Any]]:
 
 def _reproduce(results: Results) -> dict[str, Any]:
     manifest = results.manifest
-    machine = manifest.get("machine", {})
-    facts = [(name, number) for name, number in manifest.get("versions", {}).items()]
-    if machine:
-        where = f"{machine.get('system')} {machine.get('architecture')}, {counted(machine.get('cores') or 1, 'core')}"
-        facts.append(("machine", ", ".join([where, *map(str, machine.get("processor_features", ()))])))
-    for name, key in (("fingerprint of f", "fingerprint"), ("started", "started"), ("finished", "finished")):
-        if manifest.get(key):
-            facts.append((name, str(manifest[key])))
+    facts = provenance_of(manifest)
+    facts += [(name, str(manifest[name])) for name in ("started", "finished") if manifest.get(name)]
     commit = manifest.get("git", {}).get("commit") if isinstance(manifest.get("git"), dict) else None
     return {"facts": facts + ([("commit", commit)] if commit else []), "spec": results.spec}
 
@@ -309,7 +291,6 @@ def _explorer(explored: Sequence[Explored]) -> dict[str, Any] | None:
         "index": index,
         "columns": columns,
         "libraries": libraries(),
-        "styles": json.dumps(STYLES),
         "version": chart_version(),
     }
 

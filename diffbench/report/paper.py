@@ -4,18 +4,21 @@ All three are made of the same sections, in the order of the page.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from diffbench.analysis.judgement import Judgement
 from diffbench.errors import EmptySelectionError, InputError
-from diffbench.report.captions import counted, glossary_markdown, to_latex, to_markdown, verdict_of
+from diffbench.report.captions import counted, glossary_markdown, to_latex, to_markdown
 from diffbench.report.contest import Contest
 from diffbench.report.escape import escape_latex, escape_markdown, markdown_paragraph
 from diffbench.report.headline_plots import accuracy_over_x, headline_figures
+from diffbench.report.overview import digits_of, gate_of, provenance_of, verdict_of
 from diffbench.report.plots import (
     INK,
     Figure,
@@ -106,6 +109,7 @@ def write_paper(
     width: str = WIDTH,
     functions: Sequence[str] = (),
     run_folder: str | Path | None = None,
+    judgement: Judgement | None = None,
 ) -> Path:
     r"""Write the report of a run for print, and return the path of its main file.
 
@@ -124,6 +128,8 @@ def write_paper(
         Of which to draw the error against epsilon; by default of the first of each class, but not of more than 6.
     run_folder : path, optional
         Where results that were loaded come from, and how long other packages take may be known.
+    judgement : Judgement, optional
+        What a gate says of the run.
 
     Raises
     ------
@@ -142,7 +148,7 @@ def write_paper(
     folder = Path(path if path is not None else str(results))
     run = results if isinstance(results, Results) else load(results)
     source = results if isinstance(results, (str, Path)) else run_folder or folder
-    paper = paper_of(run, Contest(run, read_timings(Path(source))), functions)
+    paper = paper_of(run, Contest(run, read_timings(Path(source))), functions, judgement)
     with io_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return WRITERS[kind](paper, folder, inches)
@@ -165,7 +171,9 @@ def length(text: str) -> float:
     return inches
 
 
-def paper_of(results: Results, contest: Contest, functions: Sequence[str] = ()) -> Paper:
+def paper_of(
+    results: Results, contest: Contest, functions: Sequence[str] = (), judgement: Judgement | None = None
+) -> Paper:
     """Return the sections of a report."""
     tables = run_tables(results) | contest.tables()
     figures = [Drawing(each.name, each.title, each.figure, each.caption) for each in headline_figures(results)]
@@ -185,35 +193,31 @@ def paper_of(results: Results, contest: Contest, functions: Sequence[str] = ()) 
         Section("Failures", _some(tables, "status")),
     )
     shown = [each for each in sections if each.figures or any(table.rows for table in each.tables.values())]
-    return Paper(
-        verdict_of(results, tables["ranking"]), facts_of(results), shown, results.spec, _provenance(results), tables
-    )
+    made = _provenance(results.manifest)
+    return Paper(verdict_of(results, tables), facts_of(results, judgement), shown, results.spec, made, tables)
 
 
 def _some(tables: dict[str, Table], *names: str) -> dict[str, Table]:
     return {name: tables[name] for name in names if name in tables}
 
 
-def facts_of(results: Results) -> list[tuple[str, str]]:
-    """Return how many cells and references there are, by status and verdict, and the digits, median and worst."""
+def facts_of(results: Results, judgement: Judgement | None = None) -> list[tuple[str, str]]:
+    """Return cells and references by status and verdict, the digits, median and worst, and what a gate says."""
     counts = results.counts
     facts = [("cells planned", f"{sum(counts.values()):,}")]
     facts += [(label, f"{count:,}") for label, count in reversed(counts.items()) if count]
     facts += [(f"references {verdict}", f"{count:,}") for verdict, count in results.verdicts.items()]
-    digits = np.concatenate([part.oracle_digits.ravel() for part in results.curves])
-    known = digits[~np.isnan(digits)]
-    if known.size:
-        facts += [("median digits", f"{np.median(known):.1f}"), ("worst digits", f"{known.min():.1f}")]
-    return facts
+    digits = digits_of(results)
+    if digits is not None:
+        where = f", {digits.where}" if digits.where else ""
+        facts += [(f"median digits{where}", f"{digits.median:.1f}")]
+        facts += [(f"worst digits ({digits.least_at})", f"{digits.least:.1f}")]
+    return facts + ([("gate", gate_of(judgement))] if judgement else [])
 
 
-def _provenance(results: Results) -> str:
-    manifest = results.manifest
-    versions = ", ".join(f"{name} {number}" for name, number in manifest.get("versions", {}).items())
-    machine = manifest.get("machine", {})
-    where = " ".join(str(machine[name]) for name in ("system", "architecture") if name in machine)
-    print_of = f"; fingerprint of the arithmetic {manifest['fingerprint'][:12]}" if manifest.get("fingerprint") else ""
-    return f"Made with {versions}, on {where}{print_of}." if versions else ""
+def _provenance(manifest: Mapping[str, Any]) -> str:
+    facts = [(name, value[:12] if name == "fingerprint of f" else value) for name, value in provenance_of(manifest)]
+    return f"Made with {', '.join(f'{name} {value}' for name, value in facts)}." if facts else ""
 
 
 # Figures of functions -------------------------------------------------------------------------------------------------

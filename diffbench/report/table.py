@@ -294,8 +294,8 @@ def _long_table(named: str, spec: str, header: str, rows: Sequence[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a caption as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}."
+    """Return a caption as a sentence; a unit or symbol at its start stays as it is."""
+    return f"{text[:1].upper() if text[:1].isascii() else text[:1]}{text[1:]}."
 
 
 def ended(title: str) -> str:

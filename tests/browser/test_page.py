@@ -7,6 +7,7 @@ from headless import WAIT, browser, complaints, requests
 
 from diffbench import Function, Spec, run, write_report
 from diffbench.report.explorer import view
+from diffbench.report.plots import emphasised_schemes
 
 NASTY = "<img src=x onerror=alert(1)></script>$$x$$"
 SCHEMES = [
@@ -171,21 +172,13 @@ def test_the_numbers_of_every_cell_are_those_of_the_parquet_files(opened, result
 
 
 def test_hovering_a_point_shows_its_cell(opened, results, address):
-    from selenium.webdriver.common.action_chains import ActionChains
-
     opened.get("about:blank")
     opened.get(address + view("exp", 1, "float64", "forward-1"))
     drawn(opened)
-    place = until(opened, PLACE_OF_A_POINT, 20)
-    canvas = opened.execute_script("return document.getElementById('chart')")
-    box = opened.execute_script(
-        "const r = arguments[0].getBoundingClientRect(); return [r.width / 2, r.height / 2, r.x, r.y]", canvas
-    )
-    ActionChains(opened).move_to_element_with_offset(
-        canvas, round(place["x"] - box[2] - box[0]), round(place["y"] - box[3] - box[1])
-    ).perform()
-    shown = until(opened, TOOLTIP)
-    scheme, epsilon, estimate, exact, error, relative, ulps, status = (each.strip() for each in shown.split("\n"))
+    hover(opened, 20)
+    told = until(opened, TOOLTIP)
+    names = ("scheme", "epsilon", "estimate", "exact", "error", "relative", "ulps", "status")
+    scheme, epsilon, estimate, exact, error, relative, ulps, status = (told[name] for name in names)
     rows = of_table(results, "exp", "forward-1").set_index(["point", "epsilon"])
     row = rows.loc[until(opened, "Number(document.getElementById('where').textContent.match(/point (\\d+)/)[1])") - 1]
     row = row.loc[float(epsilon)]
@@ -206,16 +199,50 @@ PLACE_OF_A_POINT = """(() => {
 })()"""
 
 TOOLTIP = """(() => {
-  const found = [];
-  const look = (node) => {
-    for (const each of node.querySelectorAll("*")) {
-      if (each.classList.contains("bk-tooltip-row-value")) found.push(each.textContent);
-      if (each.shadowRoot) look(each.shadowRoot);
-    }
-  };
-  look(document);
-  return found.join("\\n");
+  const tip = document.getElementById("tip");
+  if (tip.hidden) return null;
+  const rows = [...tip.children].map((each) => [each.dataset.name, each.lastChild.textContent]);
+  return Object.fromEntries(rows);
 })()"""
+
+
+def hover(driver, place):
+    """Put the pointer on a point of the curve that is shown."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    at = until(driver, PLACE_OF_A_POINT, place)
+    chart = driver.execute_script("return document.getElementById('chart')")
+    x, y = driver.execute_script(
+        "const r = arguments[0].getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]", chart
+    )
+    ActionChains(driver).move_to_element_with_offset(chart, round(at["x"] - x), round(at["y"] - y)).perform()
+
+
+def test_of_points_that_lie_on_each_other_that_of_the_chosen_scheme_is_told(opened, address):
+    opened.get("about:blank")
+    opened.get(address + view("exp", 1, "float64", "central-4"))
+    drawn(opened)
+    for place in (30, 35, 40):
+        hover(opened, place)
+        epsilon = opened.execute_script(f"return {EPSILON_OF_A_POINT}", place)
+        until(opened, f"(({TOOLTIP}) ?? {{}}).epsilon === arguments[0]", epsilon)
+        assert opened.execute_script(f"return {TOOLTIP}")["scheme"] == "central-4"
+
+
+EPSILON_OF_A_POINT = """(() => {
+  const plot = Bokeh.index.roots.find((each) => each.model.type === "Column").child_views[0];
+  const glyph = plot.model.renderers.find((each) => each.data_source.data.c && each.data_source.data.c.length > 30);
+  return glyph.data_source.data.epsilon[arguments[0]];
+})()"""
+
+
+def test_looks_in_the_explorer_are_those_of_the_figures(opened, address, results):
+    block = results.block("exp", 1, "float64")
+    index = opened.execute_script("return JSON.parse(document.getElementById('index').textContent)")
+    own = next(each for each in index["blocks"] if each["function"] == "exp" and each["dtype"] == "float64")
+    looks = dict(zip(index["shared"][own["schemes"]], index["shared"][own["looks"]], strict=True))
+    wanted = emphasised_schemes(block.schemes)
+    assert {name: tuple(look) for name, look in looks.items() if look} == wanted
 
 
 def test_arrow_keys_step_through_functions_and_schemes_and_the_address_follows(opened, address):
@@ -235,7 +262,10 @@ def test_arrow_keys_step_through_functions_and_schemes_and_the_address_follows(o
     press(opened, Keys.ARROW_LEFT)
     press(opened, Keys.ARROW_LEFT)
     assert same_view(opened, "kink", 1, "float64", "forward-6")
-    assert text(opened, "#summary") == "forward-6 on kink; no cell is ok."
+    assert (
+        text(opened, "#summary")
+        == "forward-6 on kink; no cell is ok (nondifferentiable: derivative 1 has a jump at 0)."
+    )
 
 
 def test_an_address_opens_its_view_and_a_strange_one_opens_the_page(opened, address):

@@ -17,6 +17,7 @@ from diffbench import Function, Spec, predict, run
 from diffbench.errors import UnsupportedError
 from diffbench.report import explorer
 from diffbench.report.explorer import COLUMNS, CURVE, NO_SHARE, NONE, STEPS, WHOLE, embedded, explore, libraries, view
+from diffbench.report.plots import STYLES
 from diffbench.sweep.results import Status
 
 NASTY = "</script><!--<b>&\"'"
@@ -111,6 +112,33 @@ def test_where_there_is_no_derivative_there_is_no_model(explored):
     assert "rounding" not in explored[1].columns
     assert np.isnan(column(explored[1], "curve", 3, len(CURVE))).all()
     assert set(column(explored[1], "status", 3, 66)[0]) == {Status.NONDIFFERENTIABLE}
+
+
+def test_a_value_beyond_the_range_costs_no_report():
+    results = run(Spec(Function("steep", "exp(x**2)", ["26"]), ["forward-1"], "1:1e-8", derivatives=[2]))
+    about = explore(results.blocks[0], 0, 1).about
+    assert about["function"] == "steep"
+    assert about["modelled"]
+
+
+def test_looks_are_those_of_the_scheme_whatever_the_derivative():
+    looks = [
+        dict(zip(each["schemes"], each["looks"], strict=True))
+        for each in (explore(block, 0, 1).about for block in second_derivatives().blocks)
+    ]
+    assert looks == [{"central-2-d2": STYLES["central-2"], "forward-1-d2": STYLES["forward-1"]}]
+
+
+def second_derivatives():
+    return run(Spec(["exp"], ["central-2", "forward-1"], "1e-1:1e-4", derivatives=[2]))
+
+
+def test_a_curve_without_an_ok_cell_says_why():
+    results = run(Spec([Function("kink", "Abs(x)", ["0"]), "loggamma"], ["central-2", "complex-step"], "1e-1:1e-4"))
+    why = {block.function: explore(block, 0, 1).about["why"] for block in results.blocks}
+    assert why["kink"][0] == "nondifferentiable: derivative 1 has a jump at 0"
+    assert why["loggamma"][0] == ""
+    assert why["loggamma"][1].startswith("unsupported: needs complex values")
 
 
 def test_schemes_that_are_no_formula_have_no_lines_but_their_estimates(results):

@@ -274,7 +274,7 @@ def test_a_judgement_is_a_table_and_then_its_sentences(results):
 
 def test_a_run_that_passes_says_so_and_one_without_a_baseline_how_to_get_one(results, page):
     passed = Page(render_page(results, judgement=judged()))
-    assert "Passed. passed: 5 cells compared with linux x86_64, no rule broken" in " ".join(passed.text.split())
+    assert "Passed: 5 cells compared with linux x86_64, no rule broken" in " ".join(passed.text.split())
     assert "What is broken" not in passed.text
     assert "diffbench baseline accept" in page.text
     assert "no baseline" in page.text

@@ -7,19 +7,20 @@
 
   const byId = (id) => document.getElementById(id);
   const index = JSON.parse(byId("index").textContent);
-  const styles = JSON.parse(byId("styles").textContent);
   const blocks = index.blocks;
-  for (const block of blocks) for (const name of ["schemes", "rules", "grid"]) block[name] = index.shared[block[name]];
+  for (const block of blocks) for (const name of index.of_shared) block[name] = index.shared[block[name]];
 
   const MARKERS = {
     o: "circle", s: "square", D: "diamond", P: "plus", "^": "triangle", v: "inverted_triangle", "*": "star",
-    ">": "hex",
+    ">": "triangle_right",
   };
+  // Bokeh has no such marker; a triangle is turned.
+  const TURNED = { triangle_right: ["triangle", -Math.PI / 2] };
   const SHAPES = {
     circle: "M8 3a5 5 0 1 0 .01 0z", square: "M3.5 3.5h9v9h-9z", diamond: "M8 2l6 6-6 6-6-6z",
     plus: "M6.4 2.5h3.2v3.9h3.9v3.2H9.6v3.9H6.4V9.6H2.5V6.4h3.9z", triangle: "M8 3l5.5 10h-11z",
     inverted_triangle: "M8 13L2.5 3h11z", star: "M8 1.5l1.8 4.6 4.9.3-3.8 3.1 1.3 4.8L8 11.6l-4.2 2.7 1.3-4.8L1.3 6.4l4.9-.3z",
-    hex: "M8 2l5.2 3v6L8 14l-5.2-3V5z", dot: "M8 6a2 2 0 1 0 .01 0z",
+    triangle_right: "M3 2.5l10 5.5-10 5.5z", dot: "M8 6a2 2 0 1 0 .01 0z",
   };
   const NARROW = 560;
   const PARTS = [["#0072B2", " "], ["#E69F00", "/"], ["#D55E00", "."], ["#8a8a8a", "-"]];
@@ -107,18 +108,9 @@
     return block.floor;
   }
 
-  function emphasised(block) {
-    const family = (scheme) => scheme.replace(/\[\d+\]$/, "").replace(/\(\d+\)$/, "");
-    const own = {};
-    const free = Object.keys(styles).filter((name) => !block.schemes.some((scheme) => styleKey(scheme) === name));
-    for (const scheme of block.schemes) {
-      const name = styleKey(scheme) || (block.schemes.length <= 8 ? free.shift() : undefined);
-      if (name) own[scheme] = { color: styles[name][0], marker: MARKERS[styles[name][1]] };
-    }
-    return own;
-    function styleKey(scheme) {
-      return [scheme, family(scheme)].find((name) => name in styles);
-    }
+  function lookOf(block, s) {
+    const look = block.looks[s];
+    return look && { color: look[0], marker: MARKERS[look[1]] };
   }
 
   // state and address ------------------------------------------------------------------------------------------------
@@ -179,8 +171,10 @@
 
   // words ------------------------------------------------------------------------------------------------------------
 
-  const number = (value) => (Number.isFinite(value) ? String(value) : "–");
-  const short = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "–");
+  // As Python prints them from 1e-4 on, and with exponents below, so that columns can be compared.
+  const shortest = (value) => (value && Math.abs(value) < 1e-3 ? value.toExponential() : String(value));
+  const number = (value) => (Number.isFinite(value) ? shortest(value) : "–");
+  const short = (value) => (Number.isFinite(value) ? shortest(Number(value.toPrecision(3))) : "–");
   const oneDecimal = (value) => (Number.isFinite(value) ? (Math.round(value * 10) / 10 + 0).toFixed(1) : "–");
 
   function element(tag, attributes = {}, ...children) {
@@ -231,8 +225,8 @@
     if (single) words.push(`one cell without ε, ${single.status}, error ${short(Math.abs(single.error))}`);
     else if (Number.isFinite(value("optimum"))) {
       const digits = Number.isFinite(value("digits")) ? `${oneDecimal(value("digits"))} digits` : `error ${short(10 ** value("least"))}`;
-      words.push(`best ${digits} at ε = ${at(value("optimum"))}`);
-    } else words.push("no cell is ok");
+      words.push(`best ${digits} at ε = ${at(value("optimum"))}, by the running median of ${index.window} cells`);
+    } else words.push(block.why[s] ? `no cell is ok (${block.why[s]})` : "no cell is ok");
     if (Number.isFinite(value("predicted"))) words.push(`the error model predicts ε = ${at(value("predicted"))}`);
     if (Number.isFinite(value("order"))) {
       const seen = Number.isFinite(value("observed")) ? `${value("observed").toFixed(2)} observed` : "none observed";
@@ -243,10 +237,9 @@
 
   function listSchemes() {
     const block = blocks[state.block];
-    const looks = emphasised(block);
     byId("schemes").replaceChildren(
       ...block.schemes.map((scheme, s) => {
-        const look = looks[scheme];
+        const look = lookOf(block, s);
         const sign = icon([{ d: SHAPES[look ? look.marker : "dot"], fill: look ? look.color : "currentColor" }], "0 0 16 16");
         const digits = bestDigits(block, s);
         const button = element("button", { type: "button", "aria-pressed": s === state.scheme }, sign, element("b", { title: scheme }, scheme),
@@ -267,18 +260,22 @@
     const observed = ofCurve(block, s, "observed");
     const ink = { stroke: "currentColor", fill: "none", "stroke-width": 1.8 };
     const line = (dashes) => [{ d: "M0 8h28", ...ink, "stroke-dasharray": dashes }];
-    const rows = [[icon([{ d: "M0 8h28", ...ink, "stroke-width": 3 }], "0 0 28 16"), `${schemeName()}, measured`]];
-    if (block.modelled && Number.isFinite(order)) {
+    const rows = [];
+    const draws = isMeasured(block, s);
+    if (draws) rows.push([icon([{ d: "M0 8h28", ...ink, "stroke-width": 3 }], "0 0 28 16"), `${schemeName()}, measured`]);
+    if (draws && block.modelled && Number.isFinite(order)) {
       const slope = Number.isFinite(observed) ? `${order}, observed ${observed.toFixed(2)}` : order;
       rows.push([icon(line("7 4"), "0 0 28 16"), `truncation, slope ${slope}`]);
       rows.push([icon(line("2 3"), "0 0 28 16"), `rounding, slope −${block.derivative}`]);
       rows.push([icon(line("9 3 2 3"), "0 0 28 16"), "error that the model predicts"]);
       rows.push([icon([{ d: "M14 1v14", ...ink, "stroke-dasharray": "2 2" }, { d: SHAPES.inverted_triangle, transform: "translate(6 0)", ...ink }], "0 0 28 16"), "predicted optimal ε"]);
     }
-    rows.push([icon([{ d: "M14 1a7 7 0 1 0 .01 0z", ...ink }], "0 0 28 16"), "optimal ε, measured"]);
-    rows.push([icon([{ d: "M10 4l8 8M18 4l-8 8", ...ink }], "0 0 28 16"), "nodes coincide"]);
-    if (block.rules.length) rows.push([icon([{ d: "M14 1l7 7-7 7-7-7z", ...ink }], "0 0 28 16"), `ε by rule: ${block.rules.join(", ")}`]);
-    if (block.parted) {
+    if (Number.isFinite(ofCurve(block, s, "optimum"))) {
+      rows.push([icon([{ d: "M14 1a7 7 0 1 0 .01 0z", ...ink }], "0 0 28 16"), "optimal ε, at the running median of its errors"]);
+    }
+    if (lostOf(block, s).length) rows.push([icon([{ d: "M10 4l8 8M18 4l-8 8", ...ink }], "0 0 28 16"), "nodes coincide"]);
+    if (ruled(block, s).length) rows.push([icon([{ d: "M14 1l7 7-7 7-7-7z", ...ink }], "0 0 28 16"), `ε by rule: ${block.rules.join(", ")}`]);
+    if (block.parted && draws) {
       index.parts.forEach((name, i) => rows.push([icon([{ d: "M3 2h22v12H3z", fill: PARTS[i][0] }], "0 0 28 16"), `${name}: share of the error`]));
     }
     byId("key").replaceChildren(...rows.map(([sign, text]) => element("li", {}, sign, element("span", {}, text))));
@@ -341,12 +338,13 @@
   }
 
   const NAMES = {
-    crowd: ["xs", "ys"], others: ["xs", "ys", "color"], dots: ["x", "y", "color", "marker"],
+    crowd: ["xs", "ys"], others: ["xs", "ys", "color"], dots: ["x", "y", "color", "marker", "angle"],
     curve: ["x", "y"], points: ["x", "y", "c"], lost: ["x", "y", "c"], rules: ["x", "y", "c"],
     truncation: ["x", "y"], rounding: ["x", "y"], predicted: ["x", "y"],
     optimum: ["x", "y"], guess: ["x", "y", "y0"], unit: ["x", "y"], single: ["x", "y"], chosen: ["x", "y"], parts: ["left", "right", "bottom", "top", "color", "pattern", "name", "share"],
   };
-  const HOVERED = ["scheme", "epsilon", "estimate", "exact", "error", "relative", "ulps", "status"];
+  const LABELS = { scheme: "scheme", epsilon: "ε", estimate: "estimate", exact: "exact", error: "error", relative: "relative error", ulps: "ulps", status: "status" };
+  const HOVERED = Object.keys(LABELS);
   for (const name of ["points", "lost", "rules", "dots"]) NAMES[name].push(...HOVERED);
 
   const empty = (name) => Object.fromEntries(NAMES[name].map((column) => [column, []]));
@@ -369,17 +367,37 @@
     [...made.xaxes, ...made.yaxes].forEach(axisLook(ink, soft));
     for (const grid of [...made.xgrids, ...made.ygrids]) grid.grid_line_color = line;
     made.toolbar.logo = null;
+    made.toolbar.autohide = true;
     return made;
   }
 
-  function hoverTool(renderers, tooltips) {
-    return new Bokeh.HoverTool({ renderers, tooltips, point_policy: "follow_mouse", mode: "mouse" });
+  // One cell is told of where several lie on each other: of the first renderer that is hit, the nearest.
+  function cellHover(renderers) {
+    const found = new Map();
+    const execute = (_, { geometry, renderer, index: hit }) => {
+      found.set(renderer, nearest(renderer.data_source.data, hit.indices, geometry));
+      if (renderer !== renderers.at(-1)) return;
+      const first = renderers.find((each) => found.get(each) !== undefined);
+      tell(first?.data_source.data, found.get(first), geometry);
+    };
+    return new Bokeh.HoverTool({ renderers, tooltips: null, mode: "mouse", callback: { execute } });
   }
 
-  const TOOLTIPS = [
-    ["scheme", "@scheme"], ["ε", "@epsilon"], ["estimate", "@estimate"], ["exact", "@exact"], ["error", "@error"],
-    ["relative error", "@relative"], ["ulps", "@ulps"], ["status", "@status"],
-  ];
+  function nearest(data, hits, { x, y }) {
+    const [across, up] = [ranges.x, ranges.y].map((range) => Math.log(range.end / range.start));
+    const distance = (i) => (Math.log(data.x[i] / x) / across) ** 2 + (Math.log(data.y[i] / y) / up) ** 2;
+    return [...hits].sort((i, j) => distance(i) - distance(j))[0];
+  }
+
+  function tell(data, i, { sx, sy }) {
+    const tip = byId("tip");
+    tip.hidden = i === undefined;
+    if (tip.hidden) return;
+    tip.replaceChildren(...HOVERED.map((name) => element("div", { "data-name": name }, element("dt", {}, LABELS[name]), element("dd", {}, data[name][i]))));
+    const room = byId("chart").clientWidth;
+    tip.style.top = `${sy + 14}px`;
+    tip.style.left = `${sx > room / 2 ? Math.max(0, sx - tip.offsetWidth - 14) : sx + 14}px`;
+  }
 
   function upperFigure() {
     const made = styledFigure({
@@ -396,7 +414,7 @@
       made.line(...xy, { ...at(name), line_color: ink, line_dash: dash, line_width: 1.6 });
     }
     made.segment({ field: "x" }, { field: "y0" }, { field: "x" }, { field: "y" }, { ...at("guess"), line_color: ink, line_dash: { value: [2, 3] } });
-    const dots = made.scatter(...xy, { ...at("dots"), marker: { field: "marker" }, size: 5, color: { field: "color" }, alpha: 0.8 });
+    const dots = made.scatter(...xy, { ...at("dots"), marker: { field: "marker" }, angle: { field: "angle" }, size: 5, color: { field: "color" }, alpha: 0.8 });
     made.line(...xy, { ...at("curve"), line_color: ink, line_width: 2.6 });
     made.line(...xy, { ...at("single"), line_color: ink, line_width: 2.6 });
     const lost = made.scatter(...xy, { ...at("lost"), marker: "x", size: 8, line_color: ink, line_width: 1.5 });
@@ -405,7 +423,7 @@
     made.scatter(...xy, { ...at("optimum"), marker: "circle", size: 17, fill_color: null, line_color: ink, line_width: 2 });
     made.scatter(...xy, { ...at("guess"), marker: "inverted_triangle", size: 11, fill_color: null, line_color: ink, line_width: 1.6 });
     made.scatter(...xy, { ...at("chosen"), marker: "circle", size: 11, fill_color: color("link"), line_color: color("panel"), line_width: 2 });
-    made.add_tools(hoverTool([points, lost, rules, dots], TOOLTIPS));
+    made.add_tools(cellHover([points, lost, rules, dots]));
     for (const name of ["points", "lost", "rules"]) {
       sources[name].selected.properties.indices.change.connect(() => {
         const [picked] = sources[name].selected.indices;
@@ -425,7 +443,8 @@
     const bars = made.quad({ field: "left" }, { field: "right" }, { field: "bottom" }, { field: "top" }, {
       source: sources.parts, fill_color: { field: "color" }, line_color: null, hatch_pattern: { field: "pattern" }, hatch_color: color("panel"), hatch_alpha: 0.6, hatch_scale: 7, hatch_weight: 1,
     });
-    made.add_tools(hoverTool([bars], [["part", "@name"], ["share", "@share"]]));
+    const tooltips = [["part", "@name"], ["share", "@share"]];
+    made.add_tools(new Bokeh.HoverTool({ renderers: [bars], tooltips, point_policy: "follow_mouse", mode: "mouse" }));
     return made;
   }
 
@@ -461,23 +480,30 @@
 
   const onGrid = (block, s) => cells(block, s).filter((each) => each.c < block.grid.length && each.epsilon > 0 && Number.isFinite(each.error));
 
+  const isMeasured = (block, s) => cells(block, s).some((each) => each.code === OK);
+  const lostOf = (block, s) => onGrid(block, s).filter((each) => each.code === COLLAPSED);
+  const ruled = (block, s) => cells(block, s).filter((each) => each.rule && each.epsilon > 0 && Number.isFinite(each.error));
+
   function lineOf(block, s) {
     const own = onGrid(block, s);
     return { xs: own.map((e) => e.epsilon), ys: own.map((e) => (e.code === OK ? height(block, e) : NaN)), own: own.filter((e) => e.code === OK) };
   }
 
   function drawOthers(block) {
-    const looks = emphasised(block);
     const data = { crowd: empty("crowd"), others: empty("others"), dots: empty("dots") };
     block.schemes.forEach((scheme, s) => {
       if (s === state.scheme) return;
       const { xs, ys, own } = lineOf(block, s);
-      const target = looks[scheme] ? data.others : data.crowd;
+      const look = lookOf(block, s);
+      const target = look ? data.others : data.crowd;
       target.xs.push(xs);
       target.ys.push(ys);
-      if (!looks[scheme]) return;
-      data.others.color.push(looks[scheme].color);
-      const more = { x: own.map((e) => e.epsilon), y: own.map((e) => height(block, e)), color: own.map(() => looks[scheme].color), marker: own.map(() => looks[scheme].marker), ...hovered(block, s, own) };
+      if (!look) return;
+      data.others.color.push(look.color);
+      const [marker, angle] = TURNED[look.marker] ?? [look.marker, 0];
+      const more = {
+        x: own.map((e) => e.epsilon), y: own.map((e) => height(block, e)), color: own.map(() => look.color), marker: own.map(() => marker), angle: own.map(() => angle), ...hovered(block, s, own),
+      };
       for (const [name, values] of Object.entries(more)) data.dots[name].push(...values);
     });
     for (const [name, values] of Object.entries(data)) sources[name].data = values;
@@ -536,7 +562,7 @@
     const guess = ofCurve(block, s, "predicted");
     const predicted = sources.predicted.data.y[guess];
     const top = Number.isFinite(predicted) ? predicted : points.y[0];
-    sources.guess.data = Number.isFinite(guess) && top ? { x: [block.grid[guess]], y: [Math.max(top, ranges.y.start)], y0: [ranges.y.start] } : empty("guess");
+    sources.guess.data = Number.isFinite(guess) && top && isMeasured(block, s) ? { x: [block.grid[guess]], y: [Math.max(top, ranges.y.start)], y0: [ranges.y.start] } : empty("guess");
   }
 
   function fitRanges(block) {
@@ -564,23 +590,22 @@
     const s = state.scheme;
     fitRanges(block);
     drawOthers(block);
-    const own = onGrid(block, s);
     const { xs, ys, own: ok } = lineOf(block, s);
     sources.curve.data = { x: xs, y: ys };
     sources.points.data = scatterOf(block, s, ok);
-    sources.lost.data = scatterOf(block, s, own.filter((each) => each.code === COLLAPSED));
-    sources.rules.data = scatterOf(block, s, cells(block, s).filter((each) => each.rule && each.epsilon > 0 && Number.isFinite(each.error)));
+    sources.lost.data = scatterOf(block, s, lostOf(block, s));
+    sources.rules.data = scatterOf(block, s, ruled(block, s));
     const single = singleOf(block, s);
     const alone = single && single.code === OK ? single : null;
     const across = [ranges.x.start, ranges.x.end];
     sources.single.data = alone ? { x: across, y: across.map(() => height(block, alone)) } : empty("single");
     sources.unit.data = isRelative(block) ? { x: across, y: [block.u, block.u] } : empty("unit");
-    sources.truncation.data = truncation(block, s);
-    sources.rounding.data = theory(block, s, "rounding");
-    sources.predicted.data = theory(block, s, "predicted");
+    const expected = isMeasured(block, s);
+    sources.truncation.data = expected ? truncation(block, s) : empty("truncation");
+    for (const name of ["rounding", "predicted"]) sources[name].data = expected ? theory(block, s, name) : empty(name);
     marks(block, s, sources.points.data);
     drawParts(block, s);
-    figures[0].yaxes[0].axis_label = isRelative(block) ? "relative error" : "absolute error (the derivative is 0)";
+    figures[0].yaxes[0].axis_label = block.hi === null ? `no error: ${block.verdict}` : isRelative(block) ? "relative error" : "absolute error (the derivative is 0)";
   }
 
   function mark(block, each) {
