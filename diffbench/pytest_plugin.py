@@ -225,7 +225,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     """Show digits beside times, after the table of times; of tests that are not timed with ``-v``."""
     is_verbose = terminalreporter.config.get_verbosity() > 0
     noted = {test: each for test, each in _by_test(terminalreporter) if is_verbose or "median" in each}
@@ -240,7 +240,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("  ".join((*shown, cells[-1])), red=is_wrong)
 
 
-def _by_test(terminalreporter: pytest.TerminalReporter) -> list[tuple[str, dict[str, Any]]]:
+def _by_test(terminalreporter: "pytest.TerminalReporter") -> list[tuple[str, dict[str, Any]]]:
     """Return what was noted of each test, that of its last report last."""
     reports = [each for kind in terminalreporter.stats.values() for each in kind if isinstance(each, pytest.TestReport)]
     reports.sort(key=lambda report: ("setup", "call", "teardown").index(report.when or "setup"))

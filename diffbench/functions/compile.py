@@ -90,7 +90,7 @@ def compile_formula(formula: Formula, dtype: str) -> Evaluator:
 
 def _check_complex(formula: Formula) -> None:
     for node in walk(formula.tree):
-        if isinstance(node, Call) and node.name not in {"Rational"} and not _implementation(node).accepts_complex:
+        if isinstance(node, Call) and node.name not in {"Rational"} and not _implementation(node).accepts_complex:  # noqa: FURB171  (no new hash)
             raise UnsupportedError(f"needs complex values, which {node.name} does not take")
         if isinstance(node, Binary) and node.operator in COMPARISONS:
             raise UnsupportedError("needs complex values, which comparisons do not take")

@@ -273,7 +273,7 @@ def _settled(ball: Ball, digits: int) -> tuple[int, float, float] | None:
     if value is None:
         return None
     accurate = value.rel_accuracy_bits() - 1
-    certain = int((accurate if accurate < bits else bits) * _LOG10_2)
+    certain = int(min(accurate, bits) * _LOG10_2)
     hi = float(value)
     if certain >= digits and abs(hi) > _SMALLEST_PLAIN:
         rest = value - hi

@@ -449,7 +449,8 @@ def truncation(formula: object, scheme: Stencil | DifferenceScheme, x: object, e
     except NotApplicableError as error:
         raise InputError(f"scheme: {error}") from None
     except (HardError, NoBallError, NotRealError, UnknownError) as error:
-        raise UncertainError(f"truncation: not settled at {shown(near.x)}: {error or 'no expansion of f'}") from None
+        reason = str(error) or "no expansion of f"
+        raise UncertainError(f"truncation: not settled at {shown(near.x)}: {reason}") from None
     if not ball.is_finite:
         raise InputError(f"epsilon: {near.formula} is not defined, or not real, at a node for {epsilon}")
     return ball

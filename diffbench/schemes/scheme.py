@@ -49,7 +49,7 @@ class Offset:
 
     _known: ClassVar[dict[tuple[Fraction, Fraction], "Offset"]] = {}
 
-    def __new__(cls, real: Fraction, imaginary: Fraction = Fraction(0)) -> "Offset":
+    def __new__(cls, real: Fraction, imaginary: Fraction = Fraction(0)) -> "Offset":  # noqa: PYI034  (the only one of its parts)
         """Return the one offset of these parts."""
         fresh = super().__new__(cls)
         fresh.real, fresh.imaginary = real, imaginary

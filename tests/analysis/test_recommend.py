@@ -26,8 +26,11 @@ def check_verdicts(verdicts, label):
         f"at most 1 lost: {within:.3f}; measured digits in the range at x: {in_range:.3f}",
         str(Counter(each.advised for each in verdicts).most_common()),
     ]
-    for each in (each for each in verdicts if each.lost > 1):
-        lines.append(f"  {each.formula}: {each.lost:.2f} lost, {each.advised} against {each.oracle}; {each.reason}")
+    lines.extend(
+        f"  {each.formula}: {each.lost:.2f} lost, {each.advised} against {each.oracle}; {each.reason}"
+        for each in verdicts
+        if each.lost > 1
+    )
     sys.stdout.write("\n".join(lines))
     assert np.median(lost) <= 0.3
     assert within >= 0.95

@@ -160,7 +160,7 @@ def test_shards_of_other_machines_with_the_same_functions_are_merged(thirds, tmp
 @pytest.mark.parametrize("harm", ["changed", "deleted"])
 def test_a_damaged_file_is_named_and_nothing_is_left_behind(harm, kind, thirds, tmp_path):
     damaged = shutil.copytree(thirds[1], tmp_path / "damaged")
-    path = sorted((damaged / kind).iterdir())[-1]
+    path = max((damaged / kind).iterdir())
     if harm == "deleted":
         path.unlink()
     else:

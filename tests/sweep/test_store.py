@@ -226,7 +226,7 @@ def test_a_run_of_another_schema_is_refused(damaged):
 
 @pytest.mark.parametrize("kind", ["cells", "curves"])
 def test_a_file_of_the_same_size_with_other_bytes_is_named_when_it_is_read(kind, damaged):
-    path = sorted((damaged / kind).iterdir())[0]
+    path = min((damaged / kind).iterdir())
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
