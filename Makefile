@@ -21,6 +21,11 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell . .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/repo-review --show errskip .
 
 # Every reference of every suite, three ways.
 verify: $(VENV)/.core
@@ -40,10 +45,7 @@ bench: $(VENV)/.bench
 leaderboard: $(VENV)/.libraries
 	rm -rf build/leaderboard
 	$(BIN)/diffbench leaderboard --out build/leaderboard
-	mkdir -p results/leaderboard
-	cp build/leaderboard/tables/leaderboard.csv build/leaderboard/tables/calibration.csv results/leaderboard
-	$(BIN)/python -c "import json; print(json.dumps(json.load(open('build/leaderboard/manifest.json'))['versions'], indent=1))" > results/leaderboard/versions.json
-	cp build/leaderboard/figures/leaderboard-work-precision-d1-float64.svg results/leaderboard/work-precision.svg
+	$(BIN)/python benchmarks/keep_leaderboard.py
 
 # The report of the standard suite that the README shows, its tables of step rules, and the glossary.
 example: $(VENV)/.core
@@ -75,8 +77,8 @@ $(VENV)/.libraries: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.core
 
 $(VENV)/.slow: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[test,browser,cluster,libraries]'
-	touch $@ $(VENV)/.core $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	touch $@ $(VENV)/.core $(VENV)/.test $(VENV)/.libraries $(VENV)/.bench $(VENV)/.dev
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test,bench]'

@@ -1,0 +1,94 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2024.10.9"]
+# ///
+"""What make does, where there is no make: ``nox -s test``. Each session has the name and the commands of its target."""
+
+import os
+import shutil
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+
+JOBS = os.environ.get("JOBS", "2")
+
+
+@nox.session(default=False)
+def report(session: nox.Session) -> None:
+    """Sweep the standard suite and leave its report in results/."""
+    session.install("-e", ".")
+    session.run("diffbench", "run", "--rule", "all")
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """Run the quick test suite."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-m", "not slow", "-n", JOBS, *session.posargs)
+
+
+@nox.session(name="test-slow", default=False)
+def test_slow(session: nox.Session) -> None:
+    """Run the slow tests: the browser, clusters, other packages, the wheel."""
+    session.install("-e", ".[all,dev]")
+    session.run("python", "-m", "pytest", "-m", "slow", "-n", JOBS, *session.posargs)
+
+
+@nox.session(name="test-all", venv_backend="none", default=False)
+def test_all(session: nox.Session) -> None:
+    """Run all tests."""
+    session.notify("test")
+    session.notify("test-slow")
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Check format, lint, types, imports, spelling, workflows, and the repository as a whole."""
+    session.install("-e", ".[test,dev]")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+    session.run("codespell", ".", ".github")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.citation-file-format", "CITATION.cff")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    session.run("repo-review", "--show", "errskip", ".")
+
+
+@nox.session(default=False)
+def verify(session: nox.Session) -> None:
+    """Verify every reference of every suite, three ways."""
+    session.install("-e", ".")
+    session.run("diffbench", "references", "verify")
+
+
+@nox.session(default=False)
+def gate(session: nox.Session) -> None:
+    """Judge the standard suite by its baseline, and the gate by a weight that is wrong."""
+    session.install("-e", ".")
+    session.run("diffbench", "check")
+    session.run("diffbench", "check", "--self-test", success_codes=[1])
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure ratios of times; ``-- --record --note "…"`` adds them to the history."""
+    session.install("-e", ".[test,bench]")
+    session.run("python", "-m", "pytest", "benchmarks", "--benchmark-enable", "--benchmark-quiet", *session.posargs)
+
+
+@nox.session(default=False)
+def leaderboard(session: nox.Session) -> None:
+    """Measure other packages beside the schemes of their class."""
+    session.install("-e", ".[libraries]")
+    shutil.rmtree("build/leaderboard", ignore_errors=True)
+    session.run("diffbench", "leaderboard", "--out", "build/leaderboard")
+    session.run("python", "benchmarks/keep_leaderboard.py")
+
+
+if __name__ == "__main__":
+    nox.main()
