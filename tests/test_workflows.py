@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 ACTION = ROOT / ".github" / "actions" / "diffbench" / "action.yml"
 GUIDE = ROOT / "docs" / "guides" / "continuous-integration.md"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-WRITERS = {("leaderboard.yml", "leaderboard"): {"contents": "write"}}
+WRITERS = {
+    ("leaderboard.yml", "leaderboard"): {"contents": "write"},
+    ("release.yml", "publish"): {"id-token": "write"},
+}
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 each_file = pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.stem)
@@ -49,7 +52,7 @@ def action_step(name):
 
 
 def test_there_is_a_workflow_for_each_task():
-    assert {path.stem for path in WORKFLOWS} >= {"tests", "accuracy", "benchmarks", "docs", "leaderboard"}
+    assert {path.stem for path in WORKFLOWS} >= {"tests", "accuracy", "benchmarks", "docs", "leaderboard", "release"}
 
 
 @each_workflow
@@ -73,7 +76,7 @@ def test_workflows_run_on_forks(path):
 @each_workflow
 def test_what_writes_runs_no_code_of_a_pull_request(path):
     if any(where == path.name for where, _ in WRITERS):
-        assert set(parsed(path)[True]) <= {"schedule", "workflow_dispatch"}
+        assert set(parsed(path)[True]) <= {"schedule", "workflow_dispatch", "release"}
     else:
         checkouts = [step for step in steps_of(path) if step.get("uses", "").startswith("actions/checkout@")]
         assert checkouts
@@ -83,7 +86,7 @@ def test_what_writes_runs_no_code_of_a_pull_request(path):
 def test_actions_of_others_are_pinned_to_one_major_version():
     used = {step["uses"] for path in [*WORKFLOWS, ACTION] for step in steps_of(path) if "uses" in step}
     others = sorted(name for name in used if not name.startswith("./"))
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in others)
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+|pypa/[\w-]+@release/v\d+", name) for name in others)
     assert len({name.split("@")[0] for name in others}) == len(others)
     assert {name for name in used if name.startswith("./")} == {"./.github/actions/diffbench"}
 
@@ -114,8 +117,9 @@ def test_oldest_and_newest_python_are_tested():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     known = [re.findall(r"Python :: (3\.\d+)$", line) for line in project["classifiers"]]
     versions = [version for found in known for version in found]
-    matrix = parsed(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]["python"]
-    assert matrix == [project["requires-python"].removeprefix(">="), versions[-1]]
+    matrix = parsed(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]
+    assert matrix["python"] == [project["requires-python"].removeprefix(">="), versions[-1]]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
 
 
 def test_times_fail_no_build():
