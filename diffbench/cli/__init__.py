@@ -33,6 +33,7 @@ VERBS = {
     "references": ("references", "Verify the references of suites by every way there is."),
     "orders": ("orders", "Verify the orders of schemes by the slopes of their truncation."),
     "weights": ("weights", "Print offsets, weights, order and error constant of a scheme."),
+    "doctor": ("doctor", "Say what is here: versions, threads, dtypes, packages."),
 }
 """Verb: module of this package, and what it does. The help is printed from here without importing the modules."""
 

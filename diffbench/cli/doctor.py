@@ -1,0 +1,56 @@
+"""``diffbench doctor``."""
+
+from typing import Any
+
+import click
+
+from diffbench.cli.output import format_option, print_object, print_table
+from diffbench.report.table import Column, Table
+from diffbench.sweep.doctor import examine
+
+_DTYPES = (
+    Column("dtype", "dtype"),
+    Column("bits", "bits", "count"),
+    Column("precision", "precision", "count"),
+    Column("unit_roundoff", "unit roundoff", "rounded"),
+    Column("smallest_normal", "smallest normal", "rounded"),
+    Column("largest", "largest", "rounded"),
+    Column("subnormals", "subnormals"),
+    Column("complex", "complex"),
+)
+_PACKAGES = (
+    Column("package", "package"),
+    Column("extra", "extra"),
+    Column("needed", "needed"),
+    Column("installed", "installed"),
+    Column("state", "state"),
+)
+
+
+@click.command(short_help="Say what is here: versions, threads, dtypes, packages.")
+@format_option
+def command(style: str) -> None:
+    """Say what is here: versions, threads, dtypes, the fingerprint of the mathematical library, packages.
+
+    Machines with the same fingerprint compute the same bits. What this prints belongs into every report of a bug.
+    """
+    found = examine()
+    if style == "json":
+        print_object(found, style)
+        return
+    dtypes, packages = found.pop("dtypes"), found.pop("packages")
+    print_object(found | _texts(found), style)
+    click.echo()
+    print_table(Table("Dtypes", "that a sweep can run in", _DTYPES, [row | _yes_or_no(row) for row in dtypes]), style)
+    click.echo()
+    shown = [{key: value or "" for key, value in row.items()} for row in packages]
+    print_table(Table("Packages", "extra: who asks for it, such as diffbench[cluster]", _PACKAGES, shown), style)
+
+
+def _texts(found: dict[str, Any]) -> dict[str, str]:
+    asked = [f"{name} {value}" for name, value in found["threads"].items() if value is not None]
+    return {"processor_features": " ".join(found["processor_features"]), "threads": ", ".join(asked)}
+
+
+def _yes_or_no(row: dict[str, Any]) -> dict[str, str]:
+    return {"subnormals": "kept" if row["subnormals"] else "dropped", "complex": row["complex"] or ""}

@@ -1,0 +1,111 @@
+"""What is here: what somebody else must know to understand why numbers, or the time they take, are others there."""
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from packaging.requirements import Requirement
+
+from diffbench import __version__
+from diffbench.rounding import DTYPES, unit_roundoff
+from diffbench.schemes.libraries import installed_version, libraries
+from diffbench.sweep.nodes import COMPLEX_DTYPES
+from diffbench.sweep.provenance import current_provenance, platform_key
+from diffbench.sweep.run import cores
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""What tells numerical libraries how many threads to start."""
+
+_OF_DEVELOPERS = ("dev", "docs")
+"""Extras that no number depends on."""
+
+
+def examine() -> dict[str, Any]:
+    """Return what is here.
+
+    Returns
+    -------
+    dict
+        ``diffbench``, ``python``, ``system``, ``architecture``, ``processor_features``, ``threads``, ``fingerprint``
+        (machines with equal ones compute alike), ``platform`` (the name of the baseline that is for it), ``dtypes`` and
+        ``packages``, the last two a row each.
+    """
+    known = current_provenance()
+    return {
+        "diffbench": __version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "processor_features": known["machine"]["processor_features"],
+        "threads": _threads(),
+        "fingerprint": known["fingerprint"],
+        "platform": platform_key(known),
+        "dtypes": [_dtype(name) for name in DTYPES],
+        "packages": list(_packages()),
+    }
+
+
+def _threads() -> dict[str, Any]:
+    """Return the cores, how many workers a run has, and what the environment asks of libraries; None where nothing."""
+    asked = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    return {"cores": os.cpu_count(), "workers": cores(), **asked}
+
+
+def _dtype(name: str) -> dict[str, Any]:
+    """Return what arithmetic in a dtype is like here; a library may have told the processor to drop subnormals."""
+    info = np.finfo(name)
+    halved = info.smallest_normal * np.array(0.5, name)
+    return {
+        "dtype": name,
+        "bits": int(info.bits),
+        "precision": int(info.nmant) + 1,
+        "unit_roundoff": unit_roundoff(name),
+        "smallest_normal": float(info.smallest_normal),
+        "largest": float(info.max),
+        "subnormals": bool(halved > 0),
+        "complex": COMPLEX_DTYPES.get(name),
+    }
+
+
+def _packages() -> Iterator[dict[str, Any]]:
+    """Yield what is required, what extras would add, and what adapters would use beside it."""
+    seen = set()
+    for requirement, extra in _requirements():
+        if requirement.name not in seen:
+            seen.add(requirement.name)
+            yield _package(requirement, extra)
+    for name in dict.fromkeys(each.package for each in libraries()):
+        if name not in seen:
+            yield _package(Requirement(name), None)
+
+
+def _requirements() -> Iterator[tuple[Requirement, str | None]]:
+    """Yield the requirements with their extras, None for what is always needed; nothing of a bare source."""
+    try:
+        own = metadata.distribution("diffbench")
+    except metadata.PackageNotFoundError:
+        return
+    extras = own.metadata.get_all("Provides-Extra") or []
+    for requirement in map(Requirement, own.requires or []):
+        marker = requirement.marker
+        extra = next((name for name in extras if marker and marker.evaluate({"extra": name})), None)
+        if requirement.name != "diffbench" and extra not in _OF_DEVELOPERS:
+            yield requirement, extra
+
+
+def _package(requirement: Requirement, extra: str | None) -> dict[str, Any]:
+    version = installed_version(requirement.name)
+    if version is None:
+        state = "not installed"
+    else:
+        state = "ok" if requirement.specifier.contains(version, prereleases=True) else "too old"
+    return {
+        "package": requirement.name,
+        "extra": extra,
+        "needed": str(requirement.specifier) or None,
+        "installed": version,
+        "state": state,
+    }
