@@ -88,11 +88,11 @@ def _requirements() -> Iterator[tuple[Requirement, str | None]]:
         own = metadata.distribution("diffbench")
     except metadata.PackageNotFoundError:
         return
-    extras = own.metadata.get_all("Provides-Extra") or []
+    extras = [name for name in own.metadata.get_all("Provides-Extra") or [] if name != "all"]
     for requirement in map(Requirement, own.requires or []):
         marker = requirement.marker
         extra = next((name for name in extras if marker and marker.evaluate({"extra": name})), None)
-        if requirement.name != "diffbench" and extra not in _OF_DEVELOPERS:
+        if (extra or not marker) and extra not in _OF_DEVELOPERS:
             yield requirement, extra
 
 

@@ -17,6 +17,7 @@ from diffbench.reference.verdict import Reference
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import xarray as xr
 
     from diffbench.sweep.curves import Curves
 
@@ -327,6 +328,31 @@ class Results:
         if not self.blocks:
             raise EmptySelectionError(NO_CELLS)
         return to_pandas((cells_table(block) for block in self.blocks), cell_schema(self.blocks[0]))
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return the cells on named axes, as one xarray Dataset.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``epsilon, estimate, error, relative_error, ulp_error, digits, error_estimate, evaluations, status``, with
+            the anatomy its four parts too, on the axes function, derivative, dtype, scheme, point and column;
+            ``x, reference, reference_lo`` on function, derivative, dtype and point. The coordinates
+            ``epsilon_index`` (−1 beyond the grid) and ``rule`` say what a column is. Functions have different numbers
+            of points, and derivatives different schemes: what is not planned has the status absent, and NaN in place
+            of numbers.
+
+        Raises
+        ------
+        InputError
+            If xarray is not installed.
+        EmptySelectionError
+            If the run kept summaries only.
+        """
+        # The module knows results, which therefore cannot know it before it is asked for.
+        from diffbench.sweep.arrays import dataset
+
+        return dataset(self)
 
     def references(self) -> "pd.DataFrame":
         """Return the references, one row each."""

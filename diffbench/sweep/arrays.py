@@ -1,0 +1,96 @@
+"""Results as one xarray Dataset: the blocks of a run side by side on named axes."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diffbench.errors import EmptySelectionError, InputError
+from diffbench.reference.parts import PARTS
+from diffbench.sweep.results import NO_CELLS, Block, Results, Status
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = npt.NDArray[Any]
+
+CELL = ("function", "derivative", "dtype", "scheme", "point", "column")
+REFERENCE = ("function", "derivative", "dtype", "point")
+
+_MEASURED = (
+    *("epsilon", "estimate", "error", "relative_error", "ulp_error", "digits", "error_estimate"),
+    *("evaluations", "status"),
+)
+
+
+def dataset(results: Results) -> "xr.Dataset":
+    """Return the cells of a run as :meth:`Results.to_xarray` promises."""
+    try:
+        import xarray as xr
+    except ImportError:
+        raise InputError("xarray: not installed; pip install 'diffbench[xarray]'") from None
+    if not results.blocks:
+        raise EmptySelectionError(NO_CELLS)
+    blocks = [results.block(*key) for key in results.keys]
+    labels = _labels(blocks)
+    sizes = {axis: len(names) for axis, names in labels.items()} | _extents(blocks)
+    variables: dict[str, tuple[tuple[str, ...], Array]] = {}
+    for block in blocks:
+        for axes, name, values in _values(block):
+            if name not in variables:
+                variables[name] = axes, _nothing([sizes[axis] for axis in axes], values.dtype)
+            _put(variables[name][1], block, values, labels)
+    found = xr.Dataset(variables, {**labels, **_columns(blocks)})
+    meanings = " ".join(status.label for status in Status)
+    found["status"].attrs = {"flag_values": [int(status) for status in Status], "flag_meanings": meanings}
+    return found
+
+
+def _put(whole: Array, block: Block, values: Array, labels: dict[str, list[Any]]) -> None:
+    """Put the values of a block where its labels are."""
+    function, derivative, dtype = (labels[axis].index(name) for axis, name in zip(REFERENCE, block.key, strict=False))
+    if values.ndim == 1:
+        whole[function, derivative, dtype, : values.size] = values
+    else:
+        schemes = [labels["scheme"].index(name) for name in block.schemes]
+        _, points, columns = values.shape
+        whole[function, derivative, dtype][schemes, :points, :columns] = values
+
+
+def _nothing(shape: Sequence[int], dtype: Any) -> Array:
+    """Return what stands where no cell is: NaN, no evaluations, absent."""
+    return np.full(shape, np.nan if dtype.kind == "f" else int(Status.ABSENT) if dtype == np.int8 else 0, dtype)
+
+
+def _labels(blocks: Sequence[Block]) -> dict[str, list[Any]]:
+    """Return the labels of the axes that have names, in the order of the plan."""
+    keys = zip(*(block.key for block in blocks), strict=True)
+    labels = {axis: list(dict.fromkeys(names)) for axis, names in zip(REFERENCE, keys, strict=False)}
+    return labels | {"scheme": list(dict.fromkeys(scheme for block in blocks for scheme in block.schemes))}
+
+
+def _extents(blocks: Sequence[Block]) -> dict[str, int]:
+    """Return how long the axes are that only count."""
+    return {"point": max(block.x.size for block in blocks), "column": max(block.status.shape[2] for block in blocks)}
+
+
+def _values(block: Block) -> Iterator[tuple[tuple[str, ...], str, Array]]:
+    """Yield the variables of a block: axes, name, values."""
+    for name in _MEASURED:
+        values = getattr(block, name)
+        yield CELL, name, values.astype(np.int8) if name == "status" else values
+    for name, values in zip(PARTS, () if block.parts is None else block.parts, strict=False):
+        yield CELL, name, values
+    yield REFERENCE, "x", block.x
+    yield REFERENCE, "reference", block.hi[:, 0]
+    yield REFERENCE, "reference_lo", block.lo[:, 0]
+
+
+def _columns(blocks: Sequence[Block]) -> dict[str, tuple[str, Array]]:
+    """Return what the columns are: an epsilon of the grid by its index, or the one that a rule chose."""
+    size, first = _extents(blocks)["column"], blocks[0]
+    index, rule = np.arange(size), np.full(size, "", dtype=object)
+    index[first.grid_size :] = -1
+    rule[first.grid_size : first.grid_size + len(first.rules)] = first.rules
+    return {"epsilon_index": ("column", index), "rule": ("column", rule.astype(str))}
