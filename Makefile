@@ -47,7 +47,7 @@ leaderboard: $(VENV)/.libraries
 	$(BIN)/diffbench leaderboard --out build/leaderboard
 	$(BIN)/python benchmarks/keep_leaderboard.py
 
-# The report of the standard suite that the README shows, its tables of step rules, and the glossary.
+# The report of the standard suite, of which the README shows a part, the tables of step rules, and the glossary.
 example: $(VENV)/.core
 	rm -rf build/example build/rules docs/example/figures
 	$(BIN)/diffbench run --quiet --out build/example
