@@ -351,7 +351,9 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     }
     out = io.BytesIO()
-    with _STYLE, mpl.rc_context({"svg.hashsalt": "diffbench", "svg.fonttype": "path"}):
+    style = mpl.rc_context({"svg.hashsalt": "diffbench", "svg.fonttype": "path"})
+    # Before 3.11 matplotlib looks for ticks at powers beyond the range.
+    with _STYLE, style, np.errstate(over="ignore"):
         figure.savefig(out, format=kind, metadata=stable.get(kind, {"Software": None}))
     return out.getvalue()
 
@@ -579,7 +581,7 @@ def point_title(block: Block, point: int) -> str:
 def power_of_ten(value: float, position: float | None = None) -> str:
     """Label a tick in plain text; matplotlib's own mathematical labels take half the time of a figure."""
     del position
-    return "10" + f"{round(np.log10(value))}".translate(_SUPERSCRIPTS) if value > 0 else ""
+    return "10" + f"{round(np.log10(value))}".translate(_SUPERSCRIPTS) if 0 < value < np.inf else ""
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -13,7 +13,15 @@ from PIL import Image
 
 from diffbench import DiffbenchError, Function, OpaqueScheme, Spec, plot, run
 from diffbench.reference.parts import PARTS
-from diffbench.report.plots import cell_colors, error_curves, figure_bytes, heat_map, png_bytes, typical_point
+from diffbench.report.plots import (
+    cell_colors,
+    error_curves,
+    figure_bytes,
+    heat_map,
+    png_bytes,
+    power_of_ten,
+    typical_point,
+)
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.curves import curves_of
 from diffbench.sweep.results import Status
@@ -282,3 +290,9 @@ def test_text_on_cells_has_contrast(digits):
 
     low, high = sorted(map(luminance, cell_colors(digits)))
     assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def test_a_tick_beyond_the_range_has_no_label():
+    assert power_of_ten(1e-16) == "10⁻¹⁶"
+    # Old versions of matplotlib ask for these.
+    assert power_of_ten(float("inf")) == power_of_ten(0.0) == ""
