@@ -382,21 +382,54 @@ class OpaqueScheme:
 
 Scheme = DifferenceScheme | OpaqueScheme
 
-FAMILIES = (
-    *(f"forward-{order}" for order in (1, 2, 3, 4, 6)),
-    *(f"backward-{order}" for order in (1, 2, 3, 4, 6)),
-    *(f"central-{order}" for order in (2, 4, 6, 8)),
-    "richardson(forward-1)",
-    "richardson-3(forward-1)",
-    "richardson(central-2)",
-    "richardson-3(central-2)",
-    "complex-step",
-    "complex-step-45",
-)
-"""The catalogue, for derivatives 1 to 4; complex steps exist for few of them."""
 
-_COMPLEX = {"complex-step": ComplexStepScheme, "complex-step-45": DiagonalStepScheme}
-_COMPLEX_DERIVATIVES = {"complex-step": (1, 2), "complex-step-45": (2,)}
+@dataclass(frozen=True)
+class Family:
+    """A scheme of the catalogue, for every derivative that it estimates.
+
+    Attributes
+    ----------
+    name : str
+        By the rule of this module, or its own where it says how it is made.
+    derivatives : tuple of int
+        Which these are; empty means every one.
+    make : callable or None
+        Takes the name of a scheme and a derivative, and returns the scheme; None where the rule does that.
+    """
+
+    name: str
+    derivatives: tuple[int, ...] = ()
+    make: Callable[[str, int], DifferenceScheme] | None = None
+
+
+def on_offsets(*offsets: int | str) -> Callable[[str, int], DifferenceScheme]:
+    """Return what makes the schemes of highest order on some offsets.
+
+    Examples
+    --------
+    >>> on_offsets(-1, 0, 2)("lopsided", 1).order
+    2
+    """
+    return lambda name, derivative: StencilScheme(name, derivative, Stencil.fit(offsets, derivative))
+
+
+CATALOGUE = (
+    *(Family(f"forward-{order}") for order in (1, 2, 3, 4, 6)),
+    *(Family(f"backward-{order}") for order in (1, 2, 3, 4, 6)),
+    *(Family(f"central-{order}") for order in (2, 4, 6, 8)),
+    Family("richardson(forward-1)"),
+    Family("richardson-3(forward-1)"),
+    Family("richardson(central-2)"),
+    Family("richardson-3(central-2)"),
+    Family("complex-step", (1, 2), ComplexStepScheme),
+    Family("complex-step-45", (2,), DiagonalStepScheme),
+)
+"""What is swept where nobody says what."""
+
+FAMILIES = tuple(family.name for family in CATALOGUE)
+
+_MAKERS = {family.name: family.make for family in CATALOGUE if family.make is not None}
+_DERIVATIVES = {family.name: family.derivatives for family in CATALOGUE}
 _SUFFIX = re.compile(r"(.+)-d(\d{1,3})", re.ASCII)
 _FAMILY = re.compile(r"(forward|backward|central)-(\d{1,3})", re.ASCII)
 _STENCIL = re.compile(r"stencil\(([-+0-9./,eE^]+)\)", re.ASCII)
@@ -405,8 +438,11 @@ _RICHARDSON = re.compile(r"richardson(?:-(\d))?\((.+)\)", re.ASCII)
 
 def catalogue(derivative: int) -> tuple[DifferenceScheme, ...]:
     """Return the schemes of the catalogue for a derivative."""
-    families = (name for name in FAMILIES if derivative in _COMPLEX_DERIVATIVES.get(name, (derivative,)))
-    return tuple(parse_scheme(name, derivative) for name in families)
+    return tuple(
+        parse_scheme(scheme_name(family.name, derivative))
+        for family in CATALOGUE
+        if not family.derivatives or derivative in family.derivatives
+    )
 
 
 def split_derivative(name: str) -> tuple[str, int | None]:
@@ -447,17 +483,22 @@ def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
     m = derivative if stated is None else stated
     if not 1 <= m <= MAX_DERIVATIVE:
         raise InputError(f"scheme: derivative {m} of {name[:60]!r} is not from 1 to {MAX_DERIVATIVE}")
-    if family in _COMPLEX:
-        if m not in _COMPLEX_DERIVATIVES[family]:
-            known = " and ".join(map(str, _COMPLEX_DERIVATIVES[family]))
-            raise InputError(
-                f"scheme: {family} has no formula for derivative {m}, only for {known}: {family}-d{known[0]}"
-            )
-        return _COMPLEX[family](scheme_name(family, m), m)
+    if (make := _MAKERS.get(family)) is not None:
+        _check_derivative(family, m)
+        return make(scheme_name(family, m), m)
     if match := _RICHARDSON.fullmatch(family):
         return _parse_richardson(match, m, stated)
     family, stencil = _parse_stencil(family, m)
     return StencilScheme(scheme_name(family, m), m, stencil)
+
+
+def _check_derivative(name: str, derivative: int) -> None:
+    derivatives = _DERIVATIVES[name]
+    if derivatives and derivative not in derivatives:
+        known = " and ".join(map(str, derivatives))
+        raise InputError(
+            f"scheme: {name} has no formula for derivative {derivative}, only for {known}: {name}-d{derivatives[0]}"
+        )
 
 
 def _parse_richardson(match: re.Match[str], derivative: int, stated: int | None) -> DifferenceScheme:
