@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.reference import metrics
 from diffbench.sweep.curves import Curves
 from diffbench.sweep.results import STATUSES, Results
 
@@ -55,6 +56,7 @@ def _summary_rows(parts: list[Curves]) -> list[dict[str, Any]]:
         "flat_decades": _median_and_least(along_points(parts, "flat_decades"))[0],
         "usual_digits": middle_usual,
         "usual_digits_worst": worst_usual,
+        **dict(_further_columns(parts)),
         "planned": counts.sum(axis=-1),
         **{status.label: counts[:, i] for i, status in enumerate(STATUSES)},
     }
@@ -68,6 +70,15 @@ def _summary_rows(parts: list[Curves]) -> list[dict[str, Any]]:
     ]
 
 
+def _further_columns(parts: list[Curves]) -> Iterator[tuple[str, Array]]:
+    """Yield median and worst of the metrics that are not stored, over the points."""
+    for metric in metrics.FURTHER:
+        values = np.concatenate([part.measured(metric) for part in parts], axis=1)
+        middle, worst = _median_and_least(values if metric.better == "larger" else -values)
+        yield metric.optimal, middle if metric.better == "larger" else -middle
+        yield metric.optimal_worst, worst if metric.better == "larger" else -worst
+
+
 def _usual_digits(parts: list[Curves]) -> Array:
     rules = parts[0].rules
     if "usual" not in rules:
@@ -79,7 +90,8 @@ def summarize(results: Results) -> "pd.DataFrame":
     """Return one row for each function × derivative × dtype × scheme.
 
     Columns: the optimal epsilon (the middle one of the points'), digits there and at the usual rule (median and worst
-    over the points whose reference is not 0), the width of the flat region in decades, and the cells by status.
+    over the points whose reference is not 0), the width of the flat region in decades, further metrics, and the cells
+    by status.
 
     Examples
     --------
@@ -131,10 +143,23 @@ def _rank_row(key: tuple[int, str, str], rows: list[dict[str, Any]]) -> dict[str
         "optimal_digits_worst": min(_or_zero(measurable, "optimal_digits_worst"), default=None),
         "usual_digits": _median(np.array(_or_zero(usual, "usual_digits"))),
         "usual_digits_worst": min(_or_zero(usual, "usual_digits_worst"), default=None),
-        "flat_decades": _median(np.array([row["flat_decades"] for row in rows], dtype=float)),
+        "flat_decades": _median(_known(rows, "flat_decades")),
+        **{key: value for metric in metrics.FURTHER for key, value in _further_over(metric, rows)},
         "ok": total["ok"],
         "not_ok": sum(total.values()) - total["ok"],
     }
+
+
+def _further_over(metric: metrics.Metric, rows: list[dict[str, Any]]) -> Iterator[tuple[str, float | None]]:
+    """Yield median and worst of a metric over the functions that have it."""
+    yield metric.optimal, _median(_known(rows, metric.optimal))
+    worst = _known(rows, metric.optimal_worst)
+    known = worst[~np.isnan(worst)]
+    yield metric.optimal_worst, float((known.min if metric.better == "larger" else known.max)()) if known.size else None
+
+
+def _known(rows: list[dict[str, Any]], column: str) -> Array:
+    return np.array([row[column] for row in rows], dtype=float)
 
 
 def _rank_order(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ VERBS = {
     "compare": ("compare", "Compare two runs, cell by cell."),
     "check": ("check", "Judge a run, or a spec, by a baseline."),
     "baseline": ("baseline", "Accept a run as a baseline, show what is accepted, compare."),
-    "list": ("catalogue", "List functions, schemes, suites, step rules or libraries."),
+    "list": ("catalogue", "List functions, schemes, suites, metrics, step rules or libraries."),
     "exact": ("exact", "Print the exact derivative of a formula, with its certificate."),
     "recommend": ("recommend", "Say which scheme and epsilon to take for a formula."),
     "leaderboard": ("leaderboard", "Compare the differentiators of other packages."),

@@ -4,6 +4,7 @@ import click
 
 from diffbench.cli.output import format_option, print_table
 from diffbench.functions.suites import BUILT_IN, load_suite
+from diffbench.reference.metrics import METRICS
 from diffbench.report.table import Column, Table
 from diffbench.rounding import exact_text
 from diffbench.schemes.libraries import installed_version, libraries
@@ -63,6 +64,17 @@ def _suites() -> Table:
     return Table("Suites", "that come with the program; a TOML file of your own serves as well", columns, rows)
 
 
+def _metrics() -> Table:
+    columns = (
+        Column("metric", "metric"),
+        Column("unit", "unit"),
+        Column("better", "better"),
+        Column("description", "description"),
+    )
+    rows = [{"metric": m.name, "unit": m.unit, "better": m.better, "description": m.description} for m in METRICS]
+    return Table("Metrics", "columns of every cell; schemes are ranked by digits", columns, rows)
+
+
 def _rules() -> Table:
     columns = (Column("rule", "rule"), Column("description", "description"))
     return Table(
@@ -100,12 +112,19 @@ def _libraries() -> Table:
     return Table("Libraries", caption, columns, rows)
 
 
-_LISTS = {"functions": _functions, "schemes": _schemes, "suites": _suites, "rules": _rules, "libraries": _libraries}
+_LISTS = {
+    "functions": _functions,
+    "schemes": _schemes,
+    "suites": _suites,
+    "metrics": _metrics,
+    "rules": _rules,
+    "libraries": _libraries,
+}
 
 
-@click.command(short_help="List functions, schemes, suites, step rules or libraries.")
+@click.command(short_help="List functions, schemes, suites, metrics, step rules or libraries.")
 @click.argument("what", type=click.Choice(list(_LISTS)))
 @format_option
 def command(what: str, style: str) -> None:
-    """List functions, schemes, suites, step rules or libraries."""
+    """List functions, schemes, suites, metrics, step rules or libraries."""
     print_table(_LISTS[what](), style)

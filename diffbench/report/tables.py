@@ -1,6 +1,6 @@
 """The tables of a run: what was measured, and what the analysis says of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from diffbench.analysis.regret import EVERY, REGRET_CRITERION, regret_rows
 from diffbench.analysis.summary import RANKING_CRITERION, ranking_rows, summary_columns
 from diffbench.errors import EmptySelectionError
 from diffbench.functions.suites import load_suite
+from diffbench.reference import metrics
 from diffbench.report.table import Column, Row, Table, one_decimal
 from diffbench.rounding import finite
 from diffbench.sweep.results import NO_CELLS, STATUSES, Block, Results, Status
@@ -34,10 +35,23 @@ def ranking_table(results: Results) -> Table:
         Column("usual_digits", "digits at usual ε", "digits"),
         Column("usual_digits_worst", "worst at usual ε", "digits", optional=True),
         Column("flat_decades", "flat decades", "digits", optional=True),
+        *_further_columns(),
         Column("ok", "ok cells", "count", optional=True),
         Column("not_ok", "other cells", "count", optional=True),
     )
-    return Table("Which scheme?", RANKING_CRITERION, columns, ranking_rows(results.curves))
+    return Table("Which scheme?", _with_further(RANKING_CRITERION), columns, ranking_rows(results.curves))
+
+
+def _further_columns() -> Iterator[Column]:
+    for metric in metrics.FURTHER:
+        yield Column(metric.optimal, f"{metric.header} at optimal ε", "rounded", optional=True)
+        yield Column(metric.optimal_worst, f"worst {metric.header}", "rounded", optional=True)
+
+
+def _with_further(caption: str) -> str:
+    """Return a caption that says what the metrics are which are not stored."""
+    words = [f"{each.header}: {each.description}, in {each.unit}, {each.better} is better" for each in metrics.FURTHER]
+    return "; ".join([caption, *words])
 
 
 def summary_table(results: Results) -> Table:
@@ -57,16 +71,15 @@ def summary_table(results: Results) -> Table:
         Column("flat_decades", "flat decades", "digits"),
         Column("usual_digits", "digits at usual ε", "digits"),
         Column("usual_digits_worst", "worst", "digits"),
+        *_further_columns(),
         *(Column(status.label, status.label, "count", optional=True) for status in STATUSES),
     )
-    return Table(
-        "Every function and scheme",
+    caption = (
         "optimal ε: the largest with the least running-median error, the middle one of the points'; digits: median and "
         "worst over the points whose derivative is not 0; usual ε: u^(1/(m+p)) max(1, |x|), and u max(1, |x|) for the "
-        "complex step, which does not cancel; cells by status",
-        columns,
-        rows,
+        "complex step, which does not cancel; cells by status"
     )
+    return Table("Every function and scheme", _with_further(caption), columns, rows)
 
 
 def digits_table(results: Results) -> Table:
@@ -108,6 +121,7 @@ def estimates_table(results: Results) -> Table:
         Column("reference", "exact", "number"),
         Column("error", "error", "number"),
         Column("digits", "digits", "digits"),
+        *(Column(metric.name, metric.header, "number") for metric in metrics.FURTHER),
         Column("status", "status"),
     )
     if not results.blocks:
@@ -424,6 +438,7 @@ def is_small(results: Results) -> bool:
 
 def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:
     error, digits = block.error, block.digits
+    further = {metric.name: block.measured(metric) for metric in metrics.FURTHER}
     for s, p, c in np.argwhere(block.status != Status.ABSENT):
         place = (s, p, c)
         yield {
@@ -438,5 +453,6 @@ def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:
             "reference": finite(block.hi[p, 0]),
             "error": finite(error[place]),
             "digits": finite(digits[place]),
+            **{name: finite(values[place]) for name, values in further.items()},
             "status": Status(int(block.status[place])).label,
         }

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.reference.metrics import Metric, References
 from diffbench.reference.pair import correct_digits, relative_error
 from diffbench.sweep.results import STATUSES, Block, Status
 
@@ -60,6 +61,8 @@ class Curves:
         (S, P, 8) cells by status.
     verdicts : tuple of str
         P verdicts of the references.
+    hi, lo : array
+        The references in two words, (P,).
     losses : tuple of Loss
         Why cells are not ok.
     """
@@ -83,6 +86,8 @@ class Curves:
     rule_failures: Array
     cells: Array
     verdicts: tuple[str, ...]
+    hi: Array
+    lo: Array
     losses: tuple[Loss, ...]
     noise: str = ""
 
@@ -95,6 +100,10 @@ class Curves:
     def counts(self) -> dict[str, int]:
         """How many cells have each status."""
         return {status.label: int(n) for status, n in zip(STATUSES, self.cells.sum(axis=(0, 1)), strict=True)}
+
+    def measured(self, metric: Metric) -> Array:
+        """Return a metric of the oracle errors, (S, P)."""
+        return metric.values(self.oracle_error, References(self.hi, self.lo, self.dtype))
 
 
 def curves_of(block: Block) -> Curves:
@@ -126,6 +135,8 @@ def curves_of(block: Block) -> Curves:
         failures,
         np.stack([np.count_nonzero(block.status == status, axis=-1) for status in STATUSES], axis=-1),
         tuple(reference.verdict for reference in block.references),
+        block.hi[:, 0],
+        block.lo[:, 0],
         tuple(_losses(block)),
         block.noise,
     )

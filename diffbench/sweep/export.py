@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from diffbench.errors import StoreError
+from diffbench.reference import metrics
 from diffbench.reference.balls import Ball
 from diffbench.reference.pair import correct_digits, relative_error, ulp_error
 from diffbench.reference.parts import PARTS
@@ -124,11 +125,26 @@ def cell_schema(block: Block) -> pa.Schema:
     return pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in more)])
 
 
+def tidy_table(block: Block) -> pa.Table:
+    """Return the rows of a block's cells with the metrics that are not stored."""
+    table = cells_table(block)
+    present = block.status != Status.ABSENT
+    for metric in metrics.FURTHER:
+        values = block.measured(metric)[present]
+        table = table.append_column(pa.field(metric.name, pa.float64()), _numbers(values, np.isfinite(values)))
+    return table
+
+
+def tidy_schema(block: Block) -> pa.Schema:
+    """Return the columns of these rows."""
+    return pa.schema([*cell_schema(block), *((metric.name, pa.float64()) for metric in metrics.FURTHER)])
+
+
 def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
     """Return the block that a tidy table was made from."""
     about = read_about(table.schema)
     shape = tuple(about["shape"])
-    grid = np.array([np.nan if value is None else value for value in about["grid"]])
+    grid = _known(about["grid"])
     schemes, points = _codes(table, "scheme", about["schemes"]), _values(table, "point") - about["first"]
     beyond = grid.size + _codes(table, "rule", [*about["rules"], None])
     index = _values(table, "epsilon_index")
@@ -209,8 +225,14 @@ def curves_from_table(table: pa.Table) -> Curves:
         rule_failures=rules["failures"] == 1,
         cells=np.stack([numbers(status.label) for status in STATUSES], axis=-1),
         verdicts=tuple(row["verdict"] for row in about["references"]),
+        hi=_known(row["hi"] for row in about["references"]),
+        lo=_known(row["lo"] for row in about["references"]),
         losses=tuple(Loss(*loss) for loss in about["losses"]),
     )
+
+
+def _known(values: Iterable[float | None]) -> Array:
+    return np.array([np.nan if value is None else value for value in values])
 
 
 def read_about(schema: pa.Schema) -> dict[str, Any]:

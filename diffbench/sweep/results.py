@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import EmptySelectionError
+from diffbench.reference.metrics import Metric, References
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
 from diffbench.reference.verdict import Reference
 
@@ -185,6 +186,10 @@ class Block:
         """Correct decimal digits, (S, P, C)."""
         return correct_digits(self.relative_error, self.dtype)
 
+    def measured(self, metric: Metric) -> Array:
+        """Return a metric of the errors, (S, P, C)."""
+        return metric.values(self.error, References(self.hi, self.lo, self.dtype))
+
     @property
     def key(self) -> tuple[str, int, str]:
         """Function, derivative and dtype."""
@@ -323,11 +328,11 @@ class Results:
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the tidy table, one row a cell, null where a value is not defined."""
-        from diffbench.sweep.export import cell_schema, cells_table, to_pandas
+        from diffbench.sweep.export import tidy_schema, tidy_table, to_pandas
 
         if not self.blocks:
             raise EmptySelectionError(NO_CELLS)
-        return to_pandas((cells_table(block) for block in self.blocks), cell_schema(self.blocks[0]))
+        return to_pandas((tidy_table(block) for block in self.blocks), tidy_schema(self.blocks[0]))
 
     def to_xarray(self) -> "xr.Dataset":
         """Return the cells on named axes, as one xarray Dataset.
