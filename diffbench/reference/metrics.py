@@ -100,7 +100,9 @@ STORED = (
 )
 """Those that stand in the files of a run; schemes are ranked by the last."""
 
-FURTHER: tuple[Metric, ...] = ()
+FURTHER: tuple[Metric, ...] = (
+    # A line each.
+)
 """Those that are worked out when tables are made: at the end of every cell's row, and at the optimal epsilon."""
 
 METRICS = (*STORED, *FURTHER)
