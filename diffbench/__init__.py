@@ -13,7 +13,7 @@ _HOME = {
     "DiffbenchError": "errors",
     "EmptySelectionError": "errors",
     "Function": "functions.function",
-    "Library": "schemes.libraries",
+    "Library": "schemes.library",
     "NotComparableError": "errors",
     "OpaqueScheme": "schemes.scheme",
     "Reference": "reference.verdict",

@@ -5,12 +5,39 @@ depend on which tests ran before in the same process. Modules below a folder cal
 from, so that a checkout there has other examples.
 """
 
+import sys
 from importlib import import_module
 from pkgutil import walk_packages
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import diffbench
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that puts a package with entry points on the path, as an installer would."""
+    site = tmp_path / "site"
+
+    def installed(name, code, version="1.0", **entry_points):
+        information = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        information.mkdir(parents=True)
+        (site / f"{name.replace('-', '_')}.py").write_text(code, "utf-8")
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "utf-8")
+        groups = [
+            "\n".join([f"[diffbench.{group}]", *(f"{point} = {value}" for point, value in points.items())])
+            for group, points in entry_points.items()
+        ]
+        (information / "entry_points.txt").write_text("\n".join(groups), "utf-8")
+        monkeypatch.syspath_prepend(site)
+        return site
+
+    yield installed
+    if site.exists():
+        for path in site.glob("*.py"):
+            sys.modules.pop(path.stem, None)
+
 
 # A project of its own, which test_pytest_plugin.py runs.
 collect_ignore = ["sample"]

@@ -33,6 +33,20 @@ def test_importing_the_package_imports_next_to_nothing():
     assert loaded & (HEAVY | {"click"}) == set()
 
 
+def test_neither_spec_nor_sweep_looks_for_plugins():
+    code = """
+from importlib import metadata
+asked, find = [], metadata.entry_points
+metadata.entry_points = lambda **by: [asked.append(by), find(**by)][1]
+from diffbench import Spec, run
+run(Spec("lab"))
+assert "diffbench.schemes.plugins" in __import__("sys").modules
+print([by for by in asked if by.get("group", "").startswith("diffbench")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_the_names_of_what_is_heavy_are_those_of_modules():
     from importlib.util import find_spec
 

@@ -7,8 +7,10 @@ from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference.metrics import METRICS
 from diffbench.report.table import Column, Table
 from diffbench.rounding import exact_text
+from diffbench.schemes import plugins
 from diffbench.schemes.libraries import installed_version, libraries
-from diffbench.schemes.scheme import catalogue
+from diffbench.schemes.library import Library
+from diffbench.schemes.scheme import DifferenceScheme, catalogue
 from diffbench.schemes.step_rules import RULES
 
 
@@ -44,13 +46,27 @@ def _schemes() -> Table:
         Column("derivative", "derivative", "count"),
         Column("order", "order", "count"),
         Column("evaluations", "evaluations", "count"),
+        Column("package", "package"),
     )
+    own = [scheme for derivative in (1, 2, 3, 4) for scheme in catalogue(derivative)]
+    offered = [each for each in plugins.everything(plugins.SCHEMES) if not isinstance(each, Library)]
+    _say_broken(plugins.SCHEMES)
     rows = [
-        {"scheme": s.name, "derivative": s.derivative, "order": s.order, "evaluations": s.evaluations}
-        for derivative in (1, 2, 3, 4)
-        for s in catalogue(derivative)
+        {
+            "scheme": each.name,
+            "derivative": each.derivative,
+            "order": each.order if isinstance(each, DifferenceScheme) else None,
+            "evaluations": each.evaluations if isinstance(each, DifferenceScheme) else None,
+            "package": each.plugin.package if each.plugin else "",
+        }
+        for each in (*own, *offered)
     ]
     return Table("Schemes", "the catalogue; any other order or stencil can be named the same way", columns, rows)
+
+
+def _say_broken(group: str) -> None:
+    for sentence in plugins.broken(group):
+        click.echo(f"diffbench: {sentence}", err=True)
 
 
 def _suites() -> Table:
@@ -95,7 +111,9 @@ def _libraries() -> Table:
         Column("swept", "takes ε"),
         Column("description", "description"),
     )
-    versions = {package: installed_version(package) or "no" for package in {each.package for each in libraries()}}
+    known = libraries()
+    _say_broken(plugins.LIBRARIES)
+    versions = {package: installed_version(package) or "no" for package in {each.package for each in known}}
     rows = [
         {
             "library": each.name,
@@ -106,7 +124,7 @@ def _libraries() -> Table:
             "swept": "yes" if each.takes_epsilon else "no",
             "description": each.description,
         }
-        for each in libraries()
+        for each in known
     ]
     caption = "differentiators of other packages, by name as schemes; peer: the scheme of the same class"
     return Table("Libraries", caption, columns, rows)

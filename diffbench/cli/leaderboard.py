@@ -11,6 +11,7 @@ from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.errors import EmptySelectionError
 from diffbench.report.contest import Contest
 from diffbench.report.leaderboard_tables import CONTEST
+from diffbench.schemes import plugins
 from diffbench.schemes.libraries import LIBRARIES
 from diffbench.sweep.conformance import conformance
 from diffbench.sweep.contest import (
@@ -82,6 +83,8 @@ def command(
 def _conforming(names: list[str]) -> list[str]:
     """Return the names of those that are to take part; of other people's adapters only those that conform."""
     kept = []
+    for sentence in plugins.broken(plugins.LIBRARIES):
+        click.echo(f"diffbench: {sentence}", err=True)
     for library in chosen_libraries(names):
         failed = [] if library in LIBRARIES else [each for each in conformance(library) if not each.passed]
         if failed:

@@ -25,7 +25,8 @@ from diffbench.report.leaderboard_tables import (
 )
 from diffbench.report.plots import Figure
 from diffbench.report.table import Table
-from diffbench.schemes.libraries import Library, installed_version
+from diffbench.schemes.libraries import installed_version
+from diffbench.schemes.library import Library
 from diffbench.sweep.contest import Timing, contestants_of
 from diffbench.sweep.results import Results
 

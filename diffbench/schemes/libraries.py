@@ -7,10 +7,7 @@ affair. No package is imported before it is called.
 
 import ctypes
 import ctypes.util
-import re
-import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib import import_module, metadata
 from typing import Any
@@ -19,81 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import InputError, UnsupportedError, nearest
-from diffbench.schemes.scheme import OpaqueScheme, parse_scheme, scheme_name, split_derivative
+from diffbench.schemes import plugins
+from diffbench.schemes.library import Library
+from diffbench.schemes.scheme import Scheme, split_derivative
 
 Array = npt.NDArray[Any]
-
-ENTRY_POINTS = "diffbench.libraries"
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Library:
-    """Another package's differentiator.
-
-    Attributes
-    ----------
-    name : str
-        Begins with the package, in small letters, digits, ``.`` and ``-``; ends in ``-epsilon`` where it is swept.
-    package : str
-        The distribution that must be installed.
-    peer : str
-        The scheme of our catalogue whose best it should be able to reach: one of the same order, or complex-step.
-    call : callable
-        Takes f, x and the derivative, and ε where `takes_epsilon`; f is what an opaque scheme is given. Returns the
-        estimate, or the estimate and an estimate of its error.
-    derivatives : tuple of int
-        Which derivatives it offers.
-    takes_epsilon : bool
-        Whether it is swept over ε or called once a point.
-    description : str
-        In one line, which function it is and what its defaults are, or what ε is to it.
-    """
-
-    name: str
-    package: str
-    peer: str
-    call: Callable[..., Any] = field(compare=False)
-    derivatives: tuple[int, ...] = (1,)
-    takes_epsilon: bool = False
-    description: str = ""
-
-    def __post_init__(self) -> None:
-        package = self.package.lower().replace("_", "-")
-        if not _NAME.fullmatch(self.name) or not self.name.startswith(package):
-            raise InputError(f"library: {self.name[:60]!r} is not {package} and a-z, 0-9, '.', '-'")
-        if split_derivative(self.name)[1] is not None or _is_ours(self.name):
-            raise InputError(f"library: {self.name} is the name of a scheme of the catalogue, or ends like one")
-        parse_scheme(self.peer)
-
-    def scheme(self, derivative: int = 1) -> OpaqueScheme:
-        """Return the scheme that asks this library for a derivative.
-
-        Examples
-        --------
-        >>> find_library("numdifftools-central").scheme(2).name
-        'numdifftools-central-d2'
-        """
-        if derivative not in self.derivatives:
-            known = ", ".join(map(str, self.derivatives))
-            raise InputError(f"library: {self.name} has no derivative {derivative}, only {known}")
-        call = partial(_call_quietly, self.call, derivative)
-        return OpaqueScheme(scheme_name(self.name, derivative), call, derivative, self.takes_epsilon, self.package)
-
-
-def _is_ours(name: str) -> bool:
-    try:
-        parse_scheme(name)
-    except InputError:
-        return False
-    return True
-
-
-def _call_quietly(call: Callable[..., Any], derivative: int, f: Any, x: Any, *epsilon: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call(f, x, derivative, *epsilon)
 
 
 def _module(name: str) -> Any:
@@ -698,12 +625,14 @@ _OWN = {library.name: library for library in LIBRARIES}
 
 
 def libraries() -> tuple[Library, ...]:
-    """Return the libraries of the catalogue and those of entry points ``diffbench.libraries``.
+    """Return the libraries of the catalogue and those that plug-ins offer; one that cannot be used offers none."""
+    offered = plugins.everything(plugins.LIBRARIES)
+    return (*LIBRARIES, *(each for each in offered if isinstance(each, Library) and each.name not in _OWN))
 
-    Each entry point loads a :class:`Library` or a tuple of them. One that cannot be loaded, or takes a name that is
-    taken, is left out here; :func:`find_library` says why when its name is asked for.
-    """
-    return (*LIBRARIES, *_registered()[0])
+
+def known_library(name: str) -> Library | None:
+    """Return a library by name, None if nobody offers it."""
+    return _OWN.get(name) or plugins.find_library(name)
 
 
 def find_library(name: str) -> Library:
@@ -712,48 +641,32 @@ def find_library(name: str) -> Library:
     Raises
     ------
     InputError
-        If there is none, with the nearest name or with why the entry point of that name cannot be used.
+        If there is none, with the nearest name or with why the plug-in of that name cannot be used.
 
     Examples
     --------
     >>> find_library("jacobi").peer
     'central-8'
     """
-    if name in _OWN:
-        return _OWN[name]
-    registered, broken = _registered()
-    for library in registered:
-        if library.name == name:
-            return library
-    for entry_point, why in broken.items():
-        if name.startswith(entry_point):
-            raise InputError(f"library: the entry point {entry_point} cannot be used: {why}")
-    hint = nearest(name, (*_OWN, *(library.name for library in registered))) or "; see diffbench list libraries"
-    raise InputError(f"library: {name[:60]!r} is not known{hint}")
+    library = known_library(name)
+    if library is None:
+        for why in plugins.why_not(name):
+            raise InputError(f"library: {why}")
+        entry_points = (each.name for each in plugins.installed(plugins.LIBRARIES))
+        hint = nearest(name, (*_OWN, *entry_points)) or "; see diffbench list libraries"
+        raise InputError(f"library: {name[:60]!r} is not known{hint}")
+    return library
 
 
-def _registered() -> tuple[list[Library], dict[str, str]]:
-    """Return what entry points give, and what is wrong with each of the others."""
-    found: list[Library] = []
-    broken: dict[str, str] = {}
-    for entry_point in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-        try:
-            found += _load(entry_point, {library.name for library in (*LIBRARIES, *found)})
-        except Exception as error:  # noqa: BLE001  (what another package raises must not stop the rest)
-            broken[entry_point.name] = f"{type(error).__name__}: {error}"
-    return found, broken
+def scheme_of_others(name: str, derivative: int = 1) -> Scheme | None:
+    """Return the scheme that another package offers under a name, None if no package does.
 
-
-def _load(entry_point: metadata.EntryPoint, taken: set[str]) -> tuple[Library, ...]:
-    loaded = entry_point.load()
-    group = loaded if isinstance(loaded, tuple) else (loaded,)
-    for library in group:
-        if not isinstance(library, Library):
-            raise InputError(f"{library!r:.60} is not a Library")
-        if library.name in taken:
-            raise InputError(f"{library.name} is taken")
-        taken.add(library.name)
-    return group
+    A plug-in that cannot be used offers a scheme whose cells fail with the reason.
+    """
+    family, stated = split_derivative(name)
+    if family in _OWN:
+        return _OWN[family].scheme(stated or derivative)
+    return plugins.find_scheme(family, stated or derivative)
 
 
 def installed_version(package: str) -> str | None:

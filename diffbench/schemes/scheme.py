@@ -73,6 +73,15 @@ class Share(NamedTuple):
     weight: Fraction
 
 
+class Plugin(NamedTuple):
+    """An entry point of a package that is installed, where somebody else's schemes come from."""
+
+    group: str
+    name: str
+    value: str
+    package: str
+
+
 CENTRE = Offset(Fraction(0))
 UPWARDS = Offset(Fraction(0), Fraction(1))
 _ROOT_HALF = real_power(2, Fraction(-1, 2))
@@ -89,10 +98,13 @@ class DifferenceScheme(ABC):
         By the rule of this module, or your own.
     derivative : int
         Which derivative it estimates.
+    plugin : Plugin or None
+        Where it comes from, if not from here.
     """
 
     name: str
     derivative: int
+    plugin: Plugin | None = field(default=None, kw_only=True, repr=False)
 
     @property
     @abstractmethod
@@ -366,6 +378,8 @@ class OpaqueScheme:
         Whether it is swept over ε or called once a point.
     package : str
         The package that it belongs to; what comes from one is called in a process of its own, for a limited time.
+    plugin : Plugin or None
+        Where it comes from, if not from here.
     """
 
     name: str
@@ -373,6 +387,7 @@ class OpaqueScheme:
     derivative: int = 1
     takes_epsilon: bool = True
     package: str = ""
+    plugin: Plugin | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.name, "scheme")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diffbench.functions.function import Function
-from diffbench.schemes.libraries import Library
+from diffbench.schemes.library import Library
 from diffbench.schemes.scheme import parse_scheme
 from diffbench.sweep.opaque import Answer, asking
 from diffbench.sweep.results import Status

@@ -12,8 +12,9 @@ from diffbench.errors import EmptySelectionError, InputError, StoreError
 from diffbench.functions.function import Function
 from diffbench.functions.suites import load_suite
 from diffbench.rounding import round_array
-from diffbench.schemes.libraries import Library, find_library, libraries
-from diffbench.schemes.scheme import Scheme, parse_scheme, split_derivative
+from diffbench.schemes.libraries import LIBRARIES, find_library, known_library, libraries
+from diffbench.schemes.library import Library
+from diffbench.schemes.scheme import FAMILIES, Scheme, parse_scheme, split_derivative
 from diffbench.sweep.epsilons import DEFAULT_EPSILONS
 from diffbench.sweep.files import write_file
 from diffbench.sweep.opaque import asking
@@ -94,7 +95,8 @@ def _peers(derivative: int) -> list[Scheme]:
 def contestants_of(results: Results) -> tuple[Library, ...]:
     """Return the libraries that took part in a run."""
     names = {split_derivative(scheme)[0] for part in results.curves for scheme in part.schemes}
-    return tuple(each for each in libraries() if each.name in names)
+    others = map(known_library, sorted(names - {each.name for each in LIBRARIES} - {*PEERS, *FAMILIES}))
+    return (*(each for each in LIBRARIES if each.name in names), *(each for each in others if each is not None))
 
 
 # time -----------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Calling opaque schemes, once a cell; whatever one of them raises, or however long it takes, costs that cell only."""
 
 import pickle
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
@@ -17,7 +17,8 @@ from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import parse_formula
-from diffbench.schemes.scheme import OpaqueScheme
+from diffbench.schemes.plugins import Unusable
+from diffbench.schemes.scheme import OpaqueScheme, Plugin
 from diffbench.sweep.cells import Part
 from diffbench.sweep.nodes import describe
 from diffbench.sweep.results import Record, Status
@@ -95,10 +96,14 @@ def answer_to(scheme: OpaqueScheme, function: Function, x: Any, step: tuple[Any,
 def _numbers(answer: Any) -> tuple[float, float]:
     """Return the estimate and the error estimate (NaN if there is none)."""
     estimate, error = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, np.nan)
-    if np.size(estimate) != 1 or np.size(error) != 1 or np.iscomplexobj(estimate):
+    if np.size(estimate) != 1 or np.size(error) != 1 or np.asarray(estimate).dtype.kind not in _REAL:
         kind = f"an array of shape {np.shape(estimate)}, {np.asarray(estimate).dtype}"
         raise TypeError(f"it answered {kind}, not a real number")
     return float(np.asarray(estimate).item()), float(np.asarray(error).item())
+
+
+_REAL = "fiuO"
+"""Kinds of dtypes that may hold a real number; objects are those of packages with an arithmetic of their own."""
 
 
 # packages, in processes of their own ----------------------------------------------------------------------------------
@@ -106,8 +111,8 @@ def _numbers(answer: Any) -> tuple[float, float]:
 IMPORT_LIMIT = 60.0
 """Seconds for the import of a package, which is not counted as a call."""
 
-_IDLE: deque[Child] = deque()
-"""Child processes that nobody is asking; there are as many as threads have asked at a time."""
+_IDLE: defaultdict[Plugin | None, deque[Child]] = defaultdict(deque)
+"""Child processes that nobody is asking, as many as threads have asked at a time; every plug-in has its own."""
 
 
 Ask = Callable[[Any, tuple[Any, ...]], Answer]
@@ -116,18 +121,23 @@ Ask = Callable[[Any, tuple[Any, ...]], Answer]
 
 @contextmanager
 def asking(scheme: OpaqueScheme, function: Function, time_limit: float) -> Iterator[Ask]:
-    """Return what answers for a scheme: this process, or for a package one that can be ended."""
-    if not scheme.package or function.evaluate is not None:
+    """Return what answers for a scheme: this process, or for a package one that can be ended.
+
+    Nothing of a plug-in is ever run in this process.
+    """
+    is_ours = scheme.plugin is None and (not scheme.package or function.evaluate is not None)
+    if is_ours or isinstance(scheme.call, Unusable):
         yield partial(answer_to, scheme, function)
         return
+    idle = _IDLE[scheme.plugin]
     try:
-        child = _IDLE.pop()
+        child = idle.pop()
     except IndexError:
         child = Child(__name__)
     try:
         yield _Patience(child, scheme, function, time_limit).ask
     finally:
-        _IDLE.append(child)
+        idle.append(child)
 
 
 class _Patience:
@@ -140,7 +150,7 @@ class _Patience:
         self._refusal = ""
         try:
             self._subject = pickle.dumps((scheme, function))
-            child.ask(scheme.package, IMPORT_LIMIT)
+            child.ask(_imported(scheme), IMPORT_LIMIT)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             self._refusal = f"it cannot be sent to another process: {describe(error)}"
         except (LateError, LostError):
@@ -161,6 +171,13 @@ class _Patience:
         return answer
 
 
+def _imported(scheme: OpaqueScheme) -> str:
+    """Return the name of the module that a scheme needs."""
+    if scheme.plugin is not None:
+        return scheme.plugin.value.partition(":")[0].strip()
+    return scheme.package.lower().replace("-", "_")
+
+
 def serve(answers: IO[bytes]) -> None:
     """Answer the questions of a parent; what f imports is none of the contestants' time."""
     compile_formula(parse_formula("erf(x)"), "float64")
@@ -168,10 +185,11 @@ def serve(answers: IO[bytes]) -> None:
 
 
 def _answer(request: str | tuple[bytes, Any, tuple[Any, ...]]) -> Answer:
-    """Answer a question; a mere name is that of a package, which is imported before the first one."""
+    """Answer a question; a mere name is that of a module, which is imported before the first one."""
     if isinstance(request, str):
-        with suppress(ImportError):
-            import_module(request.lower().replace("-", "_"))
+        # What it raises is said by the first call, which imports it again.
+        with suppress(Exception, SystemExit):
+            import_module(request)
         return Answer()
     content, x, step = request
     try:

@@ -40,7 +40,9 @@ def versions() -> dict[str, str]:
 
 def versions_for(schemes: Iterable[Scheme]) -> dict[str, str]:
     """Return the versions of everything that the numbers of some schemes depend on: their packages too."""
-    packages = {scheme.package for scheme in schemes if isinstance(scheme, OpaqueScheme) and scheme.package}
+    chosen = tuple(schemes)
+    packages = {scheme.package for scheme in chosen if isinstance(scheme, OpaqueScheme) and scheme.package}
+    packages |= {scheme.plugin.package for scheme in chosen if scheme.plugin is not None}
     return versions() | {name: installed_version(name) or "not installed" for name in sorted(packages - {*_PACKAGES})}
 
 

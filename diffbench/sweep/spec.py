@@ -41,7 +41,6 @@ from diffbench.schemes.scheme import (
     as_scheme,
     catalogue,
     parse_scheme,
-    split_derivative,
     states_derivative,
 )
 from diffbench.schemes.stencil import Stencil
@@ -381,18 +380,12 @@ def _named(name: str, derivative: int) -> Scheme:
     try:
         return parse_scheme(name, derivative)
     except InputError:
-        family, stated = split_derivative(name)
-        if not _is_library(family):
+        from diffbench.schemes.libraries import scheme_of_others
+
+        found = scheme_of_others(name, derivative)
+        if found is None:
             raise
-    from diffbench.schemes.libraries import find_library
-
-    return find_library(family).scheme(stated or derivative)
-
-
-def _is_library(name: str) -> bool:
-    from diffbench.schemes.libraries import libraries
-
-    return any(each.name == name for each in libraries())
+        return found
 
 
 def _rules_of(item: object) -> tuple[Rule, ...]:

@@ -1,11 +1,6 @@
 """diffbench leaderboard, conformance and list libraries."""
 
-from contextlib import contextmanager
-from functools import partial
-
 import pytest
-
-from diffbench.sweep.opaque import answer_to
 
 QUICK = ("--suite", "lab", "--libraries", "scipy-2-point,mpmath", "--libraries", "jax-grad", "--quiet", "--no-timings")
 BARE = (*QUICK, "--no-report")
@@ -112,27 +107,27 @@ def test_a_library_is_a_scheme_by_name(diffbench):
     ]
 
 
-def test_an_adapter_of_other_people_takes_part_only_if_it_conforms(diffbench, monkeypatch):
-    from types import SimpleNamespace
+MINE = """
+from diffbench import Library
 
-    from diffbench.schemes import libraries
+def good(f, x, derivative):
+    return (f(x + 2**-26) - f(x)) / 2**-26
 
-    def good(f, x, derivative):
-        return (f(x + 2**-26) - f(x)) / 2**-26
+def bad(f, x, derivative):
+    return 2 * good(f, x, derivative)
 
-    def bad(f, x, derivative):
-        return 2 * good(f, x, derivative)
+BOTH = tuple(Library(f"mine-{call.__name__}", "mine", "forward-1", call) for call in (good, bad))
+"""
 
-    own = tuple(libraries.Library(f"mine-{call.__name__}", "mine", "forward-1", call) for call in (good, bad))
-    entry = SimpleNamespace(name="mine", load=lambda: own)
-    monkeypatch.setattr(libraries.metadata, "entry_points", lambda group: [entry])
-    for module in ("opaque", "conformance"):
-        # What this test defines cannot be sent to another process.
-        monkeypatch.setattr(f"diffbench.sweep.{module}.asking", _in_this_process)
+
+@pytest.mark.slow
+def test_an_adapter_of_other_people_takes_part_only_if_it_conforms(diffbench, install):
+    install("mine", MINE, libraries={"mine": "mine:BOTH", "torn": "torn:X"})
     options = ("--suite", "lab", "--libraries", "mine", "--dtype", "float64", "--quiet", "--no-timings", "--no-report")
     outcome = diffbench("leaderboard", *options, "--format", "json")
     assert {row["library"] for row in outcome.json} == {"mine-good"}
     assert "mine-bad is left out, its adapter does not conform: x**1, derivative 1" in outcome.err
+    assert "the entry point torn of mine cannot be used: ModuleNotFoundError" in outcome.err
 
 
 @pytest.mark.parametrize("failure", [None, OSError("disk full")])
@@ -150,8 +145,3 @@ def test_an_interrupt_says_how_to_go_on_whatever_it_brought_about(diffbench, mon
     assert outcome.err.splitlines()[-1] == (
         "diffbench: interrupted; diffbench run --resume board goes on, without timings"
     )
-
-
-@contextmanager
-def _in_this_process(scheme, function, time_limit):
-    yield partial(answer_to, scheme, function)

@@ -8,7 +8,7 @@ import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from importlib import import_module, metadata
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +16,7 @@ import pytest
 
 from diffbench.errors import InputError, UnsupportedError
 from diffbench.schemes import libraries as module
-from diffbench.schemes.libraries import LIBRARIES, Library, find_library, installed_version, libraries
+from diffbench.schemes.libraries import LIBRARIES, Library, find_library, installed_version
 from diffbench.schemes.scheme import OpaqueScheme, catalogue, parse_scheme
 
 ORDERS = {"forward-1": 1, "central-2": 2, "central-4": 4, "central-8": 8}
@@ -274,42 +274,3 @@ def test_what_f_raises_comes_back_through_c():
 
     with pytest.raises(UnsupportedError, match="no values today"):
         ask(find_library("gsl-central"), 1, f)
-
-
-MINE = Library("mine-one", "mine", "central-2", ask)
-TWO = (Library("mine-two", "mine", "central-2", ask), Library("mine-three", "mine", "central-2", ask))
-NO_LIBRARY = "text"
-TAKEN = Library("jacobi", "jacobi", "central-2", ask)
-
-
-@pytest.fixture
-def entry_points(monkeypatch):
-    def register(**values):
-        points = [metadata.EntryPoint(name, value, "diffbench.libraries") for name, value in values.items()]
-        monkeypatch.setattr(metadata, "entry_points", lambda *, group: points if group == "diffbench.libraries" else [])
-
-    return register
-
-
-def test_entry_points_add_one_or_several(entry_points):
-    entry_points(b=f"{__name__}:TWO", a=f"{__name__}:MINE")
-    assert libraries() == (*LIBRARIES, MINE, *TWO)
-    assert find_library("mine-three") is TWO[1]
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        ("no_such_module:X", "ModuleNotFoundError"),
-        (f"{__name__}:NO_LIBRARY", "'text' is not a Library"),
-        (f"{__name__}:TAKEN", "jacobi is taken"),
-    ],
-)
-def test_a_broken_entry_point_breaks_no_other_and_says_why_when_asked_for(entry_points, value, why):
-    entry_points(broken=value, mine=f"{__name__}:MINE")
-    assert libraries() == (*LIBRARIES, MINE)
-    assert find_library("jacobi") is not TAKEN
-    with pytest.raises(InputError, match=f"the entry point broken cannot be used: .*{why}"):
-        find_library("broken-central")
-    with pytest.raises(InputError, match="did you mean 'jacobi'"):
-        find_library("jacoby")
