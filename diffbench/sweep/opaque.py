@@ -97,8 +97,8 @@ def _numbers(answer: Any) -> tuple[float, float]:
     """Return the estimate and the error estimate (NaN if there is none)."""
     estimate, error = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, np.nan)
     if np.size(estimate) != 1 or np.size(error) != 1 or np.asarray(estimate).dtype.kind not in _REAL:
-        kind = f"an array of shape {np.shape(estimate)}, {np.asarray(estimate).dtype}"
-        raise TypeError(f"it answered {kind}, not a real number")
+        array = f"an array of shape {np.shape(estimate)}, {np.asarray(estimate).dtype}"
+        raise TypeError(f"it answered {f'{estimate!r:.60}' if isinstance(estimate, str) else array}, not a real number")
     return float(np.asarray(estimate).item()), float(np.asarray(error).item())
 
 

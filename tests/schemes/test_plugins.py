@@ -252,7 +252,7 @@ def test_what_a_plugin_does_costs_its_own_cells_only(install, tmp_path):
     assert reasons["bad-hangs"] == "no answer within 2 s"
     assert reasons["bad-ends"] == reasons["bad-interrupts"] == "it ended its process"
     assert reasons["bad-shape"] == "TypeError: it answered an array of shape (2,), float64, not a real number"
-    assert reasons["bad-dtype"] == "TypeError: it answered an array of shape (), <U3, not a real number"
+    assert reasons["bad-dtype"] == "TypeError: it answered '1.0', not a real number"
     assert reasons["bad-mutates"] == "TypeError: 'numpy.float64' object does not support item assignment"
     begin = "PluginError: the entry point absent of bad cannot be used: ModuleNotFoundError"
     assert reasons["absent-one"].startswith(begin)
