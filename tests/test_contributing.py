@@ -30,7 +30,7 @@ RECIPES = {
     "A function": ("functions", "damped"),
     "A metric": ("metrics", "bits"),
     "A step rule": ("rules", "power-of-2"),
-    "A library adapter": ("libraries", "numpy-gradient-epsilon"),
+    "A library adapter": ("libraries", "scipy-savgol-epsilon"),
 }
 """The list and the name that each recipe adds to."""
 

@@ -22,6 +22,7 @@ from diffbench.report.table import (
     to_text,
 )
 from diffbench.report.tables import estimates_table, is_small, references_table, run_tables
+from diffbench.schemes.step_rules import RULES
 from diffbench.sweep.results import STATUSES
 
 NASTY = "<script>alert('&')</script> 100% \\x{_}^~ #$ | `*[a](b)* ε × \"q\""
@@ -361,7 +362,7 @@ def test_classes_of_functions_are_their_first_tags(ruled):
         *("evaluations", "failed", "all", "exponential", "trigonometric", "polynomial")
     ]
     rows = {(row["rule"], row["dtype"]): row for row in table.records()}
-    assert len(rows) == 2 * 18
+    assert len(rows) == 2 * len(RULES)
     assert rows["fixed(1e-6)", "float64"]["trigonometric"].count(" / ") == 1
     assert "-0.0" not in to_text(table, exact=False)
 
