@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: report test test-all test-slow check verify gate bench leaderboard example clean
+.PHONY: report test test-all test-slow check verify gate bench leaderboard example docs clean
 
 report: $(VENV)/.core
 	$(BIN)/diffbench run --rule all
@@ -47,7 +47,7 @@ leaderboard: $(VENV)/.libraries
 	$(BIN)/diffbench leaderboard --out build/leaderboard
 	$(BIN)/python benchmarks/keep_leaderboard.py
 
-# The report of the standard suite, of which the README shows a part, the tables of step rules, and the glossary.
+# The report of the standard suite that the README shows, and its tables of step rules.
 example: $(VENV)/.core
 	rm -rf build/example build/rules docs/example/figures
 	$(BIN)/diffbench run --quiet --out build/example
@@ -55,8 +55,12 @@ example: $(VENV)/.core
 	cp build/example/tables/ranking.md docs/example/ranking.md
 	$(BIN)/diffbench run --quiet --rule all -s forward-1 -s central-2 --out build/rules
 	cp build/rules/tables/regret.md build/rules/tables/regret-classes.md docs/example
-	$(BIN)/python -c "from diffbench.report.captions import glossary_markdown as g; print(end=g())" > docs/glossary.md
 	$(BIN)/python docs/example/into_readme.py
+
+# The site, build/docs/index.html. Every example of it runs, and warnings are errors; they are those of Sphinx alone, whatever
+# pip says above them.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs build/docs
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -77,11 +81,15 @@ $(VENV)/.libraries: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.core
 
 $(VENV)/.slow: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
-	touch $@ $(VENV)/.core $(VENV)/.test $(VENV)/.libraries $(VENV)/.bench $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev,docs]'
+	touch $@ $(VENV)/.core $(VENV)/.test $(VENV)/.libraries $(VENV)/.bench $(VENV)/.dev $(VENV)/.docs
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test,bench]'
+	touch $@ $(VENV)/.core $(VENV)/.test
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[test,docs]'
 	touch $@ $(VENV)/.core $(VENV)/.test
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python

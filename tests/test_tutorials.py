@@ -1,15 +1,18 @@
-"""Every code cell of the tutorials runs, in order, and prints what the text says."""
+"""Every code cell of the tutorials runs, in order, and says what the text says."""
 
 import contextlib
 import io
 import math
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from test_lab import is_printed
 
-TUTORIALS = sorted((Path(__file__).parents[1] / "docs" / "tutorials").glob("*.md"))
+FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 CUBE = 12.006000999997823
 CUBE_HERE = (math.pow(2.0 + 0.001, 3.0) - 8.0) / 0.001
 """The quotient of w**3 in this libm, whose pow may misround by an ulp; the other five take only IEEE operations."""
@@ -23,25 +26,44 @@ NOTEBOOK = (
 )
 
 
-def execute(path):
-    """Run all cells in one namespace and return what they print and leave."""
-    cells = re.findall(r"```\{code-cell\}[^\n]*\n(.*?)```", path.read_text("utf-8"), re.S)
+def execute(name, folder):
+    """Run all cells of a tutorial in one namespace and return what they print and leave."""
+    text = (FOLDER / f"{name}.md").read_text("utf-8")
+    cells = re.findall(r"```\{code-cell\}[^\n]*\n(.*?)```", text, re.S)
     namespace, out = {}, io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out), contextlib.chdir(folder):
         for cell in cells:
-            exec(compile(cell, str(path), "exec"), namespace)  # noqa: S102  (our own documentation)
-    return cells, out.getvalue(), namespace
-
-
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
-def test_cells_run(path):
-    cells, printed, _ = execute(path)
+            run_cell(cell, namespace)
     assert len(cells) >= 4
-    assert printed.count("\n") > len(cells)
+    return out.getvalue(), namespace
 
 
-def test_noise_is_found_and_the_epsilon_under_it_predicted():
-    _, printed, names = execute(next(path for path in TUTORIALS if path.stem == "noise"))
+def run_cell(cell, namespace):
+    """Do what a notebook does: write a file, call programs, or run Python."""
+    first, _, rest = cell.partition("\n")
+    if first.startswith("%%writefile "):
+        Path(first.split()[1]).write_text(rest, "utf-8")
+    elif first.startswith("!"):
+        sys.stdout.write("".join(map(call, cell.splitlines())))
+    else:
+        exec(compile(cell, "cell", "exec"), namespace)  # noqa: S102  (our own documentation)
+
+
+def call(line):
+    """Return what a program prints that a notebook calls; it knows nothing of the tests that run here."""
+    here = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    here |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{here['PATH']}", "NO_COLOR": "1"}
+    command = ["sh", "-c", line.removeprefix("!")]
+    return subprocess.run(command, env=here, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+def test_all_of_them_are_tested():
+    source = Path(__file__).read_text("utf-8")
+    assert all(f'execute("{path.stem}", tmp_path)' in source for path in FOLDER.glob("*.md"))
+
+
+def test_noise_is_found_and_the_epsilon_under_it_predicted(tmp_path):
+    printed, names = execute("noise", tmp_path)
     assert "the noise is stated for real ones" in printed
     assert 0.5 < names["found"].relative / names["noisy"].noise.deviation(1) < 2
     assert names["exact"].relative < 2**-52
@@ -49,8 +71,8 @@ def test_noise_is_found_and_the_epsilon_under_it_predicted():
     assert names["figures"].share_flat > 0.95
 
 
-def test_robustness_shows_which_rule_survives_which_scale():
-    _, printed, names = execute(next(path for path in TUTORIALS if path.stem == "robustness"))
+def test_robustness_shows_which_rule_survives_which_scale(tmp_path):
+    printed, names = execute("robustness", tmp_path)
     assert printed.endswith("True\n")
     held = names["table"].set_index(["rule", "relation"])["holds"]
     assert held["usual", "f(10^-6 x)"]
@@ -59,10 +81,38 @@ def test_robustness_shows_which_rule_survives_which_scale():
     assert names["brittle"].get("forward-1", 0) < names["brittle"]["central-8"] / 3
 
 
-def test_lab_prints_the_notebook_and_draws_the_v():
-    _, printed, names = execute(next(path for path in TUTORIALS if path.stem == "lab"))
+def test_lab_prints_the_notebook_and_draws_the_v(tmp_path):
+    printed, names = execute("lab", tmp_path)
     assert [number for number in NOTEBOOK if number not in printed] == []
     assert is_printed("w**3", [CUBE_HERE], CUBE)
     digits = names["summary"].set_index("scheme").optimal_digits.to_dict()
     assert 7 < digits["forward-1"] < 9 < digits["central-2"] < 11.6 < digits["central-4"] < 14 < digits["complex-step"]
     assert len(names["figure"].axes[0].lines) >= 4
+
+
+@pytest.mark.slow
+def test_the_advice_is_as_good_as_the_sweep(tmp_path):
+    _, names = execute("which-epsilon", tmp_path)
+    assert [each.scheme for each in names["advice"]] == ["central-2", "central-4", "central-6"]
+    assert names["check"].digits[0] > names["best"] - 0.5
+    assert {"usual", "mathur"} <= set(names["table"]["rule"])
+
+
+@pytest.mark.slow
+def test_an_own_scheme_is_ranked_between_the_two_of_its_order(tmp_path):
+    printed, names = execute("own-scheme", tmp_path)
+    assert "observed 2.0000: verified" in printed
+    order = names["rank"](names["results"]).scheme.tolist()
+    assert order == ["central-4", "central-2", "stencil(-1,0,2)", "forward-2"]
+    noisy = names["rank"](names["noisy"]).set_index("scheme").optimal_digits
+    assert noisy["central-4"] > noisy["least-squares-5"] > noisy["central-2"] - 0.1
+
+
+@pytest.mark.slow
+def test_the_guard_notices_what_the_tutorial_says(tmp_path):
+    printed, _ = execute("gradients", tmp_path)
+    assert printed.count("2 passed") == 2
+    assert "2 failed" in printed
+    assert "fewer than 14 correct digits" in printed
+    assert "exit code 1" in printed
+    assert "the baseline has" in printed

@@ -133,7 +133,7 @@ def observed_order(
     function : str, Formula or Function
         What is differentiated; a text is a formula.
     scheme : str, Stencil or scheme
-        A name by the rule of :mod:`diffbench.schemes.scheme`, or an object.
+        A name as `diffbench list schemes` prints it, or an object.
     x : str, int, Fraction or float
         The point; text is exact.
     derivative : int

@@ -105,7 +105,7 @@ def summarize(results: Results) -> "pd.DataFrame":
 
 
 def rank(results: Results) -> "pd.DataFrame":
-    """Return the schemes of each derivative and dtype, best first, by :data:`RANKING_CRITERION`."""
+    """Return the schemes of each derivative and dtype, best first, by ``RANKING_CRITERION``."""
     import pandas as pd
 
     return pd.DataFrame(ranking_rows(results.curves)).convert_dtypes(dtype_backend="pyarrow")

@@ -294,7 +294,7 @@ def _mentions() -> re.Pattern[str]:
 
 
 def glossary_markdown() -> str:
-    """Return the glossary as a page of the documentation, docs/glossary.md."""
+    """Return the glossary as a page beside a report in Markdown."""
     lines = ["# Glossary", "", "One word for each thing. Captions of figures and tables link to them.", ""]
     for each in glossary():
         symbol = f" ({escape_markdown(each.symbol)})" if each.symbol else ""

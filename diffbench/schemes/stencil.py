@@ -154,7 +154,7 @@ class Stencil:
 
     @cached_property
     def amplification(self) -> Fraction:
-        """Σ |w_k|: how errors of f, divided by ε^m, are amplified at the worst."""
+        """``Σ |w_k|``: how errors of f, divided by ε^m, are amplified at the worst."""
         return sum((abs(weight) for weight in self.weights), Fraction(0))
 
     @cached_property

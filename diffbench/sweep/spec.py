@@ -139,7 +139,7 @@ class Spec(BaseModel):
         Whether every error is taken apart into truncation, node, evaluation and arithmetic.
     gate : sequence of mappings
         Other bounds than the default ones for some curves, when the run is checked against a baseline: the keys of
-        :class:`diffbench.sweep.bounds.Bounds`, globs ``function, derivative, dtype, scheme``, and a ``reason``.
+        `Bounds`, globs ``function, derivative, dtype, scheme``, and a ``reason``.
 
     Raises
     ------

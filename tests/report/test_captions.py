@@ -3,7 +3,6 @@
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -16,7 +15,6 @@ from diffbench.report.captions import (
     classes_caption,
     glossary,
     glossary_entries,
-    glossary_markdown,
     over_x_caption,
     profile_caption,
     scope_of,
@@ -151,8 +149,3 @@ def test_every_status_and_verdict_is_explained():
     ids = {each.id for each in glossary()}
     assert {status.label for status in STATUSES} <= ids
     assert {"certified", "agreed", "uncertain", "nondifferentiable"} <= ids
-
-
-def test_the_page_of_the_documentation_is_the_glossary():
-    page = Path(__file__).parents[2] / "docs" / "glossary.md"
-    assert page.read_text("utf-8") == glossary_markdown()
