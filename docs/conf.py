@@ -69,6 +69,18 @@ html_theme = "furo"
 html_title = "diffbench"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_theme_options = {
+    "light_css_variables": {
+        "color-brand-primary": "#0072b2",
+        "color-brand-content": "#0072b2",
+        "color-sidebar-link-text--top-level": "var(--color-foreground-secondary)",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#56b4e9",
+        "color-brand-content": "#56b4e9",
+        "color-sidebar-link-text--top-level": "var(--color-foreground-secondary)",
+    },
+}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

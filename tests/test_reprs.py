@@ -123,3 +123,8 @@ def test_every_function_of_the_suites_has_a_picture():
             shown = Tags(function._repr_html_())
             assert shown.names <= {"p", "strong", "i", "sup", "table", "tr", "th", "td", "code"}
             assert re.search(r"object at 0x|Fraction\(", repr(function)) is None
+
+
+def test_figures_show_themselves_in_a_notebook_that_has_not_imported_pyplot():
+    figure = plot(run(Spec("exp", ["central-2"])), "exp")
+    assert figure._repr_png_().startswith(b"\x89PNG")

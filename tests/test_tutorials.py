@@ -43,18 +43,17 @@ def run_cell(cell, namespace):
     first, _, rest = cell.partition("\n")
     if first.startswith("%%writefile "):
         Path(first.split()[1]).write_text(rest, "utf-8")
-    elif first.startswith("!"):
-        sys.stdout.write("".join(map(call, cell.splitlines())))
+    elif first.startswith("%%sh"):
+        sys.stdout.write(call(rest))
     else:
         exec(compile(cell, "cell", "exec"), namespace)  # noqa: S102  (our own documentation)
 
 
-def call(line):
-    """Return what a program prints that a notebook calls; it knows nothing of the tests that run here."""
+def call(script):
+    """Return what programs print that a notebook calls; they know nothing of the tests that run here."""
     here = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     here |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{here['PATH']}", "NO_COLOR": "1"}
-    command = ["sh", "-c", line.removeprefix("!")]
-    return subprocess.run(command, env=here, stdout=subprocess.PIPE, text=True, check=False).stdout
+    return subprocess.run(["sh", "-c", script], env=here, stdout=subprocess.PIPE, text=True, check=False).stdout
 
 
 def test_all_of_them_are_tested():

@@ -112,8 +112,8 @@ def noise_level(
     x : str, int, Fraction or float
         The middle of the table.
     spacing : float, optional
-        Distance of the values; by default ``√u · max(1, |x|)``. Where it does not serve, a hundred times or a hundredth of
-        it is tried, five spacings at most.
+        Distance of the values; by default ``√u · max(1, |x|)``. Where it does not serve, a hundred times or a hundredth
+        of it is tried, five spacings at most.
     values : int
         How many make a table, 4 to 50.
     dtype : str

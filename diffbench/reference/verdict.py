@@ -26,7 +26,8 @@ class Reference(NamedTuple):
     ball : Ball
         The enclosure.
     certified_digits : int
-        Decimal digits of the value that are certain: ``−log10(radius/|value|)``, at most those of the working precision.
+        Decimal digits of the value that are certain: ``−log10(radius/|value|)``, at most those of the working
+        precision.
     hi, lo : float or None
         The value rounded to float64, and the rest rounded to float64.
     left, right : mpmath.mpf or None

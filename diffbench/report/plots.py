@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, final
 
 import matplotlib as mpl
 import numpy as np
@@ -480,8 +480,18 @@ def label_panel(axes: Axes, title: str, subtitle: str, x: str, y: str) -> None:
     _quiet(axes)
 
 
+@final
+class Drawing(Figure):
+    """A figure that a notebook shows, whether pyplot is imported or not."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=120)
+    figure = Drawing(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
     return figure
 
