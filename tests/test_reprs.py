@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import diffbench
-from diffbench import Function, Spec, parse_formula, run
+from diffbench import Function, Spec, parse_formula, plot, run
 from diffbench.functions.function import formula_html
 from diffbench.functions.suites import load_suite
 

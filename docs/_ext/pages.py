@@ -150,7 +150,7 @@ def columns_of(name: str) -> str:
 def meaning(name: str, column: str) -> str:
     """Return what a column is: in its table, in all of them, or by what the program or the glossary says."""
     said = COLUMNS[name] | {label: _definition(label) for label in (each.label for each in STATUSES)}
-    common = COLUMNS["all"] | {key: text for key, (_, text) in fields(Record).items()}
+    common = COLUMNS["all"] | {key: text[0].lower() + text[1:-1] for key, (_, text) in fields(Record).items()}
     if name == "curves" and column in {each.label for each in STATUSES}:
         return f"how many of its cells are {{term}}`{column}`"
     return prose(said.get(column) or common[column])
