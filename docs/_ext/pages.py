@@ -306,8 +306,22 @@ def api(*names: str) -> str:
             else "autoclass"
         )
         members = "\n   :members:\n   :exclude-members: model_config" if kind == "autoclass" else ""
-        blocks.append(f".. {kind}:: diffbench.{name}{members}")
+        blocks.append(f".. {kind}:: diffbench.{name}{_signature(thing)}{members}")
     return "```{eval-rst}\n" + "\n\n".join(blocks) + "\n```"
+
+
+def _signature(thing: Any) -> str:
+    """Return the signature of a spec, whose step rules are named and not printed; of other things nothing."""
+    if thing is not Spec:
+        return ""
+    parameters = list(inspect.signature(Spec).parameters.values())
+    named = [f"{each.name}={_plain(each.default)!r}" for each in parameters]
+    first = next(i for i, each in enumerate(parameters) if each.kind is each.KEYWORD_ONLY)
+    return f"({', '.join([*named[:first], '*', *named[first:]])})"
+
+
+def _plain(value: Any) -> Any:
+    return [each.name for each in value] if isinstance(value, tuple) and value else value
 
 
 PARTS: dict[str, Callable[..., str]] = {
