@@ -60,7 +60,7 @@ example: $(VENV)/.core
 # The site, build/docs/index.html. Every example of it runs, and warnings are errors; they are those of Sphinx alone, whatever
 # pip says above them.
 docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --jobs $(JOBS) --quiet docs build/docs
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

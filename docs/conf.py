@@ -54,6 +54,7 @@ nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_render_markdown_format = "myst"
 
 autosummary_generate = False
 autodoc_typehints = "none"

@@ -255,26 +255,33 @@ def _definition(term: str) -> str:
 def statuses() -> str:
     """Return the statuses in the order in which the first that applies is taken."""
     said = ((each.label, _definition(each.label).partition(": ")[2]) for each in STATUSES)
-    rows = ((f"{{term}}`{label}`", prose(text[:1].upper() + text[1:])) for label, text in said)
+    rows = ((f"{{term}}`{label}`", prose(text)) for label, text in said)
     return table(("status", "what it says"), rows)
 
 
 def formulas() -> str:
-    """Return the functions of formulas by how many arguments they take."""
+    """Return constants, functions of one argument, and the others with what they take."""
     aliases: dict[str, list[str]] = {}
     for alias, name in grammar.ALIASES.items():
-        aliases.setdefault(name, []).append(alias)
-    rows = (
-        (
-            code(name),
-            str(least) if least == most else f"{least} to {most}",
-            ", ".join(map(code, aliases.get(name, []))),
-            _note(name),
-        )
-        for name, (least, most) in sorted(grammar.ARITIES.items(), key=lambda item: item[0].lower())
+        aliases.setdefault(name, []).append(code(alias))
+    called = {
+        name: code(name) + (f" ({', '.join(aliases[name])})" if name in aliases else "")
+        for name in sorted(grammar.ARITIES, key=str.lower)
+    }
+    single = ", ".join(called[name] for name in called if grammar.ARITIES[name] == (1, 1))
+    rows = ((called[name], _arity(name), _note(name)) for name in called if grammar.ARITIES[name] != (1, 1))
+    return "\n\n".join(
+        [
+            f"Constants: {', '.join(map(code, grammar.CONSTANTS))}.",
+            f"Functions of one argument, other names in brackets: {single}.",
+            table(("function", "arguments", "first argument"), rows),
+        ]
     )
-    constants = ", ".join(map(code, grammar.CONSTANTS))
-    return f"Constants: {constants}.\n\n" + table(("function", "arguments", "also called", "first argument"), rows)
+
+
+def _arity(name: str) -> str:
+    least, most = grammar.ARITIES[name]
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def _note(name: str) -> str:
