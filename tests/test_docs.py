@@ -233,7 +233,7 @@ def check_notebooks(site):
     for path in (DOCS / "tutorials").glob("*.md"):
         text = (site / "tutorials" / f"{path.stem}.html").read_text("utf-8")
         cells = len(re.findall(r"^```\{code-cell\}", path.read_text("utf-8"), re.M))
-        assert text.count("cell_output") >= 0.8 * cells, path.stem
+        assert text.count("cell_output") >= 0.7 * cells, path.stem
         assert ("<img" in text) == ("plot(" in path.read_text("utf-8")), path.stem
     assert "6.000999999999479" in (site / "tutorials" / "lab.html").read_text("utf-8")
     assert not list(DOCS.rglob("*.ipynb"))
