@@ -18,8 +18,10 @@ PROFILE = Path(KERNEL.name) / "profile_default"
 PROFILE.mkdir()
 (PROFILE / "ipython_kernel_config.py").write_text('c.IPKernelApp.log_level = "ERROR"\n', "utf-8")
 
-# Programs that cells call print plain text.
+# Programs that cells call print plain text, and the same wherever they are called.
 os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"}
+for name in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(name, None)
 logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 from diffbench import __version__  # noqa: E402  (the path comes first)
