@@ -33,7 +33,7 @@ def test(session: nox.Session) -> None:
 @nox.session(name="test-slow", default=False)
 def test_slow(session: nox.Session) -> None:
     """Run the slow tests: the browser, clusters, other packages, the wheel."""
-    session.install("-e", ".[all,dev]")
+    session.install("-e", ".[all,dev,docs]")
     session.run("python", "-m", "pytest", "-m", "slow", "-n", JOBS, *session.posargs)
 
 
@@ -79,6 +79,14 @@ def bench(session: nox.Session) -> None:
     """Measure ratios of times; ``-- --record --note "…"`` adds them to the history."""
     session.install("-e", ".[test,bench]")
     session.run("python", "-m", "pytest", "benchmarks", "--benchmark-enable", "--benchmark-quiet", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the site; every example of it runs."""
+    session.install("-e", ".[test,docs]")
+    strict = ("--fail-on-warning", "--keep-going", "--nitpicky", "--fresh-env", "--jobs", JOBS, "--quiet")
+    session.run("python", "-m", "sphinx", *strict, "docs", "build/docs")
 
 
 @nox.session(default=False)
