@@ -118,6 +118,7 @@ def render_page(
             regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
             figures=_inlined_figures(drawn),
             matrices=_matrices(results, made, drawn),
+            leads=_leads(drawn.explored),
             ramp=", ".join(cell_colors(FULL_DIGITS * i / 8)[0] for i in range(9)),
             full_digits=FULL_DIGITS,
             explorer=explorer,
@@ -267,6 +268,12 @@ def _matrix_cell(row: Mapping[str, Any] | None, *, linked: bool) -> dict[str, An
         reason = f"{digits:.1f} digits" + (", some references uncertain" if row["uncertain"] else "")
         cell["text"] += "·" if row["uncertain"] else ""
     return cell | {"name": f"{row['scheme']}, {row['function']}: {reason}"}
+
+
+def _leads(explored: Sequence[Explored]) -> str:
+    """Return which names of the matrix are links to figures, in words."""
+    drawn = sum(bool(each.about["figure"]) for each in explored)
+    return "a function's name opens" if drawn == len(explored) else f"each of the first {drawn} names opens"
 
 
 SIGNS = {"the derivative is 0": "0", "nondifferentiable": "∧", "uncertain": "?", "not measured": "×"}

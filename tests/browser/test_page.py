@@ -371,6 +371,34 @@ def test_the_checks_see_what_is_wrong(opened):
     assert any(rule.startswith("a level of headings is skipped") for rule in rules)
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """The page of 200 functions × 20 schemes, with figures of the first ones only: they are not what is measured."""
+    functions = [Function(f"f{i}", f"sin(x + {i}) + exp(x/{i + 1})", ["1/3", "2"]) for i in range(200)]
+    schemes = [*Spec("standard").schemes, "stencil(-1,0,2)"]
+    path = tmp_path_factory.mktemp("large") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("diffbench.report.folder.MAX_FIGURES", 3)
+        return write_report(run(Spec(functions, schemes)), path)
+
+
+def test_two_hundred_functions_and_twenty_schemes_open_and_stay_below_ten_megabytes(driver, large):
+    assert large.stat().st_size < 10e6
+    media(driver, "light")
+    size(driver, 1280)
+    driver.get("about:blank")
+    driver.get(large.as_uri())
+    assert driver.execute_script("return document.querySelectorAll('table.matrix td').length") == 200 * 20
+    assert "each of the first 3 names opens its figure" in driver.execute_script("return document.body.textContent")
+    drawn(driver)
+    driver.execute_script(
+        "const search = document.querySelector('input[type=search]'); search.value = 'f19';"
+        "search.dispatchEvent(new Event('input', { bubbles: true }))"
+    )
+    shown = "[...document.querySelectorAll('table.matrix tbody tr')].filter((row) => row.offsetParent).length"
+    assert until(driver, f"{shown} < 200 && {shown}") == 11
+
+
 @pytest.mark.parametrize("width", [360, 800, 1920])
 def test_the_page_never_scrolls_sideways(opened, width):
     size(opened, width)
