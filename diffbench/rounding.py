@@ -24,6 +24,10 @@ DTYPES = ("float16", "float32", "float64")
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400
 MAX_POWER_BITS = 2500
+MAX_BITS = 3300
+"""Of numerator and denominator together: what is exact is written in under MAX_DIGITS digits, and read back."""
+MANTISSA_BITS = 10_000
+"""What numbers are rounded to before they are written; Python refuses whole numbers of over 4300 digits."""
 
 WIDE = mpmath.MPContext()
 """The context in which irrational constants are computed: 400 bits, far more than any dtype has."""
@@ -54,14 +58,19 @@ def exact_number(value: object, name: str = "number") -> Fraction:
     Fraction(1, 10)
     """
     if isinstance(value, str):
-        return _parse_number(value, name)
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return Fraction(int(value))
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, (float, np.floating)) and np.isfinite(value):
-        return Fraction(*value.as_integer_ratio())
-    raise InputError(f"{name}: {value!r} is not a finite number")
+        exact = _parse_number(value, name)
+    elif isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        exact = Fraction(int(value))
+    elif isinstance(value, Fraction):
+        exact = value
+    elif isinstance(value, (float, np.floating)) and np.isfinite(value):
+        exact = Fraction(*value.as_integer_ratio())
+    else:
+        raise InputError(f"{name}: {value!r} is not a finite number")
+    if exact.numerator.bit_length() + exact.denominator.bit_length() > MAX_BITS:
+        given = repr(value[:60]) if isinstance(value, str) else "a number"
+        raise InputError(f"{name}: {given} has over {MAX_BITS} bits, numerator and denominator together")
+    return exact
 
 
 def _parse_number(text: str, name: str) -> Fraction:
@@ -143,6 +152,14 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
+def decimal_text(value: Any, digits: int) -> str:
+    """Return an mpmath number in decimals; one may have more digits than Python turns into a text, or is willing to."""
+    bits = max(MANTISSA_BITS, 4 * digits)
+    if value._mpf_[3] > bits:
+        value = mpmath.mp.make_mpf(mpmath.libmp.mpf_pos(value._mpf_, bits, "n"))
+    return str(mpmath.nstr(value, digits))
+
+
 def exact_mpf(value: Any) -> Fraction:
     """Return the rational that an mpmath number is, whatever the precision of its context."""
     sign, mantissa, exponent, _ = value._mpf_
@@ -180,7 +197,7 @@ def round_array(values: list[Fraction] | tuple[Fraction, ...], dtype: str) -> Fl
 def shown(value: Fraction) -> str:
     """Return a number as messages show it: exact where that is short, else to six digits."""
     exact = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < 40 else ""
-    return exact if exact and len(exact) < 12 else str(mpmath.nstr(mpmath.mpf(value.numerator) / value.denominator, 6))
+    return exact if exact and len(exact) < 12 else decimal_text(mpmath.mpf(value.numerator) / value.denominator, 6)
 
 
 def exact_text(value: Fraction) -> str:

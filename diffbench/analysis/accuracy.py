@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import mpmath
 import numpy as np
 
 from diffbench.errors import InputError
@@ -16,7 +15,7 @@ from diffbench.functions.grammar import Formula
 from diffbench.reference.exact import exact_derivative
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
 from diffbench.reference.verdict import Reference
-from diffbench.rounding import check_dtype, exact_number, exact_text, finite, round_to
+from diffbench.rounding import check_dtype, decimal_text, exact_number, exact_text, finite, round_to
 
 SHOWN = 25
 """Digits of the exact derivative in a message."""
@@ -64,7 +63,7 @@ class Accuracy:
         truth = self.reference
         if not truth.is_settled or truth.hi is None:
             return f"{which}: {self.estimate!r}, but there is no exact one: {truth.verdict}, {truth.reason}"
-        exact = mpmath.nstr(truth.value, min(SHOWN, max(truth.certified_digits, 1)))
+        exact = decimal_text(truth.value, min(SHOWN, max(truth.certified_digits, 1)))
         known = f"{exact} ({truth.verdict}, {truth.certified_digits} digits)"
         return f"{which}: {self.estimate!r}, exact {known}: {_rounded(self.digits)} digits, {_rounded(self.ulps)} ulp"
 

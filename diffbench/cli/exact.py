@@ -1,14 +1,13 @@
 """``diffbench exact``."""
 
 import click
-import mpmath
 
 from diffbench.cli.output import format_option, print_object, time_limit_option
 from diffbench.errors import UncertainError
 from diffbench.reference.exact import exact_derivative
 from diffbench.reference.hard import TIME_LIMIT
 from diffbench.reference.verdict import Reference, enclosing_text
-from diffbench.rounding import finite
+from diffbench.rounding import decimal_text, finite
 
 
 @click.command(
@@ -34,7 +33,7 @@ def command(formula: str, x: str, *, derivative: int, digits: int, time_limit: f
 
 def _fields(reference: Reference, digits: int) -> dict[str, object]:
     def text(value: object) -> str | None:
-        return None if value is None else str(mpmath.nstr(value, digits))
+        return None if value is None else decimal_text(value, digits)
 
     enclosure = enclosing_text(reference, digits)
     return {

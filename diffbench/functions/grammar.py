@@ -16,21 +16,25 @@ A minus sign binds looser than a power to its right, as in Python: ``-x**2`` is 
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import add, mul, sub, truediv
+from typing import NamedTuple
 
 from diffbench.errors import FormulaError, InputError, nearest
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
 MAX_HEIGHT = 200
+MAX_NODES = 2_000
 MAX_DIGITS = 100
 MAX_EXPONENT = 400
 MAX_POWER = 10_000
 MAX_ARGUMENT = 1_000
 MAX_BITS = 20_000
+MAX_ALL_BITS = 400_000
+MAX_ROOT_BITS = 1_500
 MAX_PARAMETER = 100
 MAX_PARAMETERS = 5
 
@@ -277,7 +281,8 @@ class _Parser:
         self._tokens = _tokens(text)
         self._token = next(self._tokens)
         self._depth = 0
-        self._heights: dict[int, int] = {}
+        self._bits = 0
+        self._facts: dict[int, _Facts] = {}
 
     def parse(self) -> Node:
         tree = self._sum()
@@ -311,26 +316,38 @@ class _Parser:
             raise self._error(f"nested deeper than {MAX_DEPTH} levels", self._token.position)
 
     def _grow(self, node: Node) -> Node:
-        """Keep the tree so flat that recursion over it is safe, however the formula was written."""
-        height = 1 + max((self._heights.get(id(child), 0) for child in children(node)), default=0)
-        if height > MAX_HEIGHT:
+        """Keep the tree so small and flat that recursion over it is safe, however the formula was written."""
+        if len(self._facts) == MAX_NODES:
+            raise self._error(f"more than {MAX_NODES} numbers, names and operations", node.position)
+        facts = _facts(node, [self._facts[id(child)] for child in children(node)])
+        if facts.height > MAX_HEIGHT:
             raise self._error(f"more than {MAX_HEIGHT} operations on top of each other", node.position)
-        self._heights[id(node)] = height
+        if facts.bits > MAX_BITS * (1 if facts.is_constant else 10):
+            raise self._error(f"constant of over {MAX_BITS} bits, written out", node.position)
+        if facts.value is not None:
+            self._bits += _bits(facts.value)
+            if self._bits > MAX_ALL_BITS:
+                raise self._error(f"constants of over {MAX_ALL_BITS} bits in all", node.position)
+        self._facts[id(node)] = facts
         return node
+
+    def _value(self, node: Node) -> Fraction | None:
+        return self._facts[id(node)].value
 
     def _condition(self) -> Node:
         if self._token.kind == "name" and self._token.text in {"True", "False"}:
             token = self._advance()
-            return Name(token.text, token.position)
+            return self._grow(Name(token.text, token.position))
         left = self._sum()
         operator = self._accept(*COMPARISONS)
         if operator is None:
             raise self._unexpected("expected a comparison")
         comparison = Binary(operator.text, left, self._sum(), operator.position)
-        inner = next((node for node in walk(comparison) if isinstance(node, Call) and node.name == "Piecewise"), None)
+        self._grow(comparison)
+        inner = self._facts[id(comparison)].piecewise
         if inner is not None:
             raise self._error("a condition holds no Piecewise", inner.position)
-        return self._grow(comparison)
+        return comparison
 
     def _sum(self) -> Node:
         left = self._product()
@@ -388,7 +405,7 @@ class _Parser:
         digits, _, exponent = token.text.lower().partition("e")
         if len(digits) > MAX_DIGITS or len(exponent) > 6 or abs(int(exponent or 0)) > MAX_EXPONENT:
             raise self._error(f"number of over {MAX_DIGITS} digits or beyond 1e±{MAX_EXPONENT}", token.position)
-        return Number(Fraction(token.text), token.position)
+        return self._grow(Number(Fraction(token.text), token.position))
 
     def _name(self) -> Node:
         token = self._advance()
@@ -396,7 +413,7 @@ class _Parser:
         if name in ARITIES:
             return self._call(name, token)
         if name in CONSTANTS:
-            return Name(name, token.position)
+            return self._grow(Name(name, token.position))
         if name in RESERVED:
             raise self._error(f"{token.text!r} has no meaning here", token.position)
         if self._token.text == "(" and name != self.variable:
@@ -412,7 +429,7 @@ class _Parser:
         if token.text != self.variable:
             message = f"second variable {token.text[:40]!r} beside {self.variable!r}; formulas have one"
             raise self._error(message, token.position)
-        return Name(token.text, token.position)
+        return self._grow(Name(token.text, token.position))
 
     def _call(self, name: str, token: _Token) -> Node:
         self._expect("(")
@@ -461,7 +478,7 @@ class _Parser:
 
     def _parameter(self, *, is_lower: bool) -> Node:
         start, node = self._token.position, self._sum()
-        value = rational_value(node)
+        value = self._value(node)
         if not _is_parameter(value):
             raise self._error(f"a parameter of hyper must be a rational number up to ±{MAX_PARAMETER}", start)
         if is_lower and _is_pole(value):
@@ -474,7 +491,7 @@ class _Parser:
         if not low <= count <= high:
             wanted = str(low) if low == high else f"{low} to {high}"
             raise self._error(f"{call.name} takes {wanted} arguments, not {count}", call.position)
-        values = [rational_value(argument) for argument in call.arguments]
+        values = [self._value(argument) for argument in call.arguments]
         if call.name == "Rational" and (None in values or values[1] == 0):
             raise self._error("Rational takes two numbers, the second not 0", call.position)
         if call.name in INTEGER_FIRST and not _is_order(values[0]):
@@ -485,6 +502,14 @@ class _Parser:
         if call.name == "lowergamma" and _is_pole(values[0]):
             raise self._error("the first argument of lowergamma must be no whole number up to 0", call.position)
         self._check_constants(call)
+        if call.name in {"sqrt", "cbrt"}:
+            self._check_root(call.arguments[0], call.position)
+
+    def _check_root(self, node: Node, position: int) -> None:
+        """Keep SymPy from looking for the factors of a large number, which it takes a root of."""
+        value = self._value(node)
+        if value is not None and _bits(value) > MAX_ROOT_BITS:
+            raise self._error(f"root of a constant of over {MAX_ROOT_BITS} bits", position)
 
     def _check_constants(self, call: Call) -> None:
         """Keep SymPy from expanding a call of numbers, such as factorial(factorial(100)), without end."""
@@ -494,18 +519,15 @@ class _Parser:
                 self._check_size(argument, bound, f"{call.name} of a constant", call.position)
 
     def _check_size(self, node: Node, bound: int, what: str, position: int) -> None:
-        if not constants_only(node):
-            return
-        try:
-            size = abs(_estimate(node))
-        except (ArithmeticError, ValueError):
-            size = math.inf
-        if not size <= bound:
+        facts = self._facts[id(node)]
+        if facts.is_constant and not abs(facts.estimate) <= bound:
             raise self._error(f"{what} beyond ±{bound}, or not elementary", position)
 
     def _check_power(self, node: Binary) -> None:
         self._check_size(node.right, MAX_POWER, "exponent", node.position)
-        exponent, base = rational_value(node.right), rational_value(node.left)
+        exponent, base = self._value(node.right), self._value(node.left)
+        if exponent is None or exponent.denominator != 1:
+            self._check_root(node.left, node.position)
         if exponent is None or base is None:
             return
         if _bits(base) * max(Fraction(1), abs(exponent)) > MAX_BITS:
@@ -514,7 +536,7 @@ class _Parser:
             raise self._error("constant divides by 0", node.position)
 
     def _check_bits(self, node: Binary) -> None:
-        left, right = rational_value(node.left), rational_value(node.right)
+        left, right = self._value(node.left), self._value(node.right)
         if left is None or right is None:
             return
         if node.operator == "/" and right == 0:
@@ -523,19 +545,71 @@ class _Parser:
             raise self._error(f"constant of over {MAX_BITS} bits", node.position)
 
 
-def _estimate(node: Node) -> float:
+class _Facts(NamedTuple):
+    """What is known of a node of a tree, so that no check looks at all that is below it again.
+
+    `estimate` is a constant's value in floats, NaN where a function in it is not elementary; `bits` how many the
+    numbers may have, taken together, that SymPy writes out; `piecewise` the first Piecewise in it.
+    """
+
+    height: int
+    is_constant: bool
+    value: Fraction | None
+    estimate: float
+    bits: float
+    piecewise: Node | None
+
+
+def _facts(node: Node, below: Sequence[_Facts]) -> _Facts:
+    is_constant = node.name in RESERVED if isinstance(node, Name) else all(each.is_constant for each in below)
+    try:
+        estimate = _estimate(node, [each.estimate for each in below]) if is_constant else math.nan
+    except (ArithmeticError, ValueError):
+        estimate = math.nan
+    value = _value_from(node, [each.value for each in below])
+    is_piecewise = isinstance(node, Call) and node.name == "Piecewise"
+    return _Facts(
+        height=1 + max(each.height for each in below) if below else 0,
+        is_constant=is_constant,
+        value=value,
+        estimate=estimate,
+        bits=_written_bits(node, below) if value is None else _bits(value),
+        piecewise=node if is_piecewise else next((each.piecewise for each in below if each.piecewise), None),
+    )
+
+
+def _written_bits(node: Node, below: Sequence[_Facts]) -> float:
+    """Return how many bits SymPy may write out: it multiplies out (2*x)**n, and knows all digits of factorial(n)."""
+    bits = sum(each.bits for each in below)
+    sizes = [abs(each.estimate) if math.isfinite(each.estimate) else 0.0 for each in below]
+    match node:
+        case Binary("**"):
+            return bits + below[0].bits * sizes[1]
+        case Call("polygamma"):
+            return bits + 2 * (1 + sizes[0]) * (1 + sizes[1])
+        case Call(name) if name in INTEGER_FIRST:
+            return bits + sizes[0] * (10 + below[1].bits)
+        case Call(name) if name in _EXPANDED:
+            return bits + 10 * sum(sizes)
+        case Binary("+" | "-"):
+            return bits + 1
+        case _:
+            return bits
+
+
+def _estimate(node: Node, below: Sequence[float]) -> float:
     """Return a constant roughly, in floats; raises ValueError where a function in it is not elementary."""
     match node:
         case Number(value):
             return float(value)
-        case Name(name):
+        case Name(name) if name in _ROUGHLY:
             return _ROUGHLY[name]
-        case Negative(operand):
-            return -_estimate(operand)
-        case Binary(operator, left, right) if operator in _ARITHMETIC:
-            return _ARITHMETIC[operator](_estimate(left), _estimate(right))
-        case Call(name, arguments) if name in _ELEMENTARY:
-            return _ELEMENTARY[name](*map(_estimate, arguments))
+        case Negative():
+            return -below[0]
+        case Binary(operator) if operator in _ARITHMETIC:
+            return _ARITHMETIC[operator](*below)
+        case Call(name) if name in _ELEMENTARY:
+            return _ELEMENTARY[name](*below)
         case _:
             raise ValueError(node)
 
@@ -562,16 +636,20 @@ _EXPANDED = RATIONAL_FIRST.union(
 
 def rational_value(node: Node) -> Fraction | None:
     """Return the exact value of a tree of numbers, or None where it has no or no small rational one."""
+    return _value_from(node, [rational_value(child) for child in children(node)])
+
+
+def _value_from(node: Node, below: Sequence[Fraction | None]) -> Fraction | None:
+    """Return the value of a node by those of its operands."""
     match node:
         case Number(value):
             return value
-        case Negative(operand):
-            inner = rational_value(operand)
-            return None if inner is None else -inner
-        case Binary(operator, left, right) if operator not in COMPARISONS:
-            return _combine(operator, rational_value(left), rational_value(right))
-        case Call("Rational", (left, right)):
-            return _combine("/", rational_value(left), rational_value(right))
+        case Negative():
+            return None if below[0] is None else -below[0]
+        case Binary(operator) if operator not in COMPARISONS:
+            return _combine(operator, *below)
+        case Call("Rational"):
+            return _combine("/", *below)
         case _:
             return None
 

@@ -8,6 +8,7 @@ import mpmath
 from mpmath import libmp
 
 from diffbench.reference.balls import Ball
+from diffbench.rounding import decimal_text
 
 _NOTHING = Ball(None)
 
@@ -104,8 +105,8 @@ def enclosing_text(reference: Reference, digits: int) -> dict[str, str | None]:
     """
     value = reference.value
     if value is None or not mpmath.isfinite(value):
-        return {"value": None if value is None else str(value), "radius": mpmath.nstr(reference.radius, 3)}
-    text = str(mpmath.nstr(value, max(1, min(digits, reference.certified_digits))))
+        return {"value": None if value is None else str(value), "radius": decimal_text(reference.radius, 3)}
+    text = decimal_text(value, max(1, min(digits, reference.certified_digits)))
     return {"value": text, "radius": _three_digits(libmp.mpf_add(reference.radius._mpf_, _apart(value, text), 64, "u"))}
 
 

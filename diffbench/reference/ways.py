@@ -29,7 +29,7 @@ from diffbench.reference.multiprecision import agreed_value
 from diffbench.reference.program import NoBallError, if_covered
 from diffbench.reference.recentring import recentred
 from diffbench.reference.verdict import Reference, to_mpf, uncertain
-from diffbench.rounding import shown
+from diffbench.rounding import decimal_text, shown
 
 MAX_BITS = 16384
 MAX_SIDE_BITS = 4096
@@ -531,7 +531,7 @@ def _unchecked(found: Reference, why: str) -> Reference:
 def _judged(found: Reference, opinion: Ball, name: str) -> Reference:
     if found.ball.agrees_with(opinion):
         return found._replace(verdict="certified", second_opinion=name)
-    return uncertain(f"two ways disagree: {name} gives {mpmath.nstr(to_mpf(opinion.midpoint), 17)}", found.ball)
+    return uncertain(f"two ways disagree: {name} gives {decimal_text(to_mpf(opinion.midpoint), 17)}", found.ball)
 
 
 @lru_cache(maxsize=1024)

@@ -18,7 +18,7 @@ from diffbench.reference.balls import Ball
 from diffbench.reference.pair import correct_digits, relative_error, ulp_error
 from diffbench.reference.parts import PARTS
 from diffbench.reference.verdict import Reference, enclosing_text
-from diffbench.rounding import finite
+from diffbench.rounding import decimal_text, finite
 from diffbench.sweep.curves import Curves, Loss
 from diffbench.sweep.results import RECORDED, STATUSES, Block, Status
 
@@ -293,7 +293,7 @@ def to_pandas(tables: Iterable[pa.Table], schema: pa.Schema) -> "pd.DataFrame":
 
 
 def _decimal_text(value: Any) -> str | None:
-    return None if value is None else str(mpmath.nstr(value, 17))
+    return None if value is None else decimal_text(value, 17)
 
 
 def _table(columns: dict[str, Any], schema: pa.Schema, about: dict[str, Any]) -> pa.Table:
