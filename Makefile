@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: report test test-all test-slow check verify gate bench leaderboard example docs clean
+.PHONY: report test test-all test-slow check verify gate bench fuzz leaderboard example docs clean
 
 report: $(VENV)/.core
 	$(BIN)/diffbench run --rule all
@@ -40,6 +40,12 @@ gate: $(VENV)/.core
 # what NOTE="…" says of the run.
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet $(if $(RECORD),--record --note "$(NOTE)")
+
+# Generated inputs for whatever reads text or files: formulas, specs, epsilons, run folders. A million each takes hours.
+INPUTS ?= 1000000
+SEED ?= 1
+fuzz: $(VENV)/.core
+	$(BIN)/python tests/fuzz/fuzz.py --inputs $(INPUTS) --seed $(SEED) --processes $(JOBS)
 
 # Other packages beside the schemes of their class; what is committed of it.
 leaderboard: $(VENV)/.libraries

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MAX_NAME = 200
+MAX_MESSAGE = 1000
 
 
 class DiffbenchError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package; its message is one line that no terminal takes for commands."""
 
     exit_code = 70
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message)[:MAX_MESSAGE])
 
 
 class InputError(DiffbenchError, ValueError):
@@ -70,6 +74,21 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return "; did you mean …?" with the most similar name that is known, or nothing."""
     matches = get_close_matches(name[:60], list(known), n=1, cutoff=cutoff)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def printable(text: str) -> str:
+    r"""Return a text with what is no letter, sign or blank as an escape sequence of Python.
+
+    Control characters command a terminal, and marks of direction show a text as another one.
+
+    Examples
+    --------
+    >>> printable("a" + chr(27) + "[2J")
+    'a\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def check_name(name: object, what: str) -> None:

@@ -19,6 +19,7 @@ from diffbench.analysis.baseline import ANY, OPEN, SCHEMA_VERSION, Baseline, bas
 from diffbench.analysis.gate import judge
 from diffbench.errors import MAX_NAME, InputError, NotComparableError, nearest
 from diffbench.functions.suites import BUILT_IN
+from diffbench.sweep.checked import check_table, schema_problem
 from diffbench.sweep.files import checksum, io_errors, json_text, read_object, read_whole, write_file
 from diffbench.sweep.provenance import current_provenance, git_state, platform_key
 from diffbench.sweep.results import Results
@@ -132,13 +133,14 @@ def read_baseline(path: str | Path) -> Baseline:
     """
     path = Path(path)
     about = read_object(path.with_suffix(".json"))
-    if about.get("schema_version") != SCHEMA_VERSION:
-        found = about.get("schema_version")
-        raise NotComparableError(f"baseline: {path} is of schema {found!r}, not {SCHEMA_VERSION}; accept a new one")
+    problem = schema_problem(about.get("schema_version"), SCHEMA_VERSION)
+    if problem:
+        raise NotComparableError(f"baseline: {path}: {problem}, or accept a new one")
     with io_errors(path.with_suffix(".json")):
         sha256 = str(about["sha256"])
     data = read_whole(path, sha256)
     with io_errors(path), pq.ParquetFile(pa.BufferReader(data)) as file:
+        check_table(file.metadata)
         return from_table(about, file.read(use_threads=False))
 
 

@@ -7,7 +7,6 @@ the optimal epsilon, and what theory says of it.
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +23,7 @@ from diffbench.analysis.predict import expected_errors
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import parse_formula
-from diffbench.functions.suites import BUILT_IN, load_suite
+from diffbench.functions.suites import BUILT_IN, load_suite, parse_toml
 from diffbench.reference.pair import ulp_error, unit_in_last_place
 from diffbench.rounding import finite
 from diffbench.schemes.scheme import DifferenceScheme, parse_scheme
@@ -249,7 +248,7 @@ def _add_theory(found: Baseline, results: Results) -> None:
 
 def spec_of(results: Results) -> Spec:
     """Return the spec of a run, without schemes that exist only in Python and with functions by their formulas."""
-    table = tomllib.loads(results.spec)
+    table = parse_toml(results.spec, "spec of the run")
     table.pop(PYTHON_OBJECTS, None)
     return Spec(**table)
 

@@ -15,6 +15,7 @@ from diffbench.analysis.gate import judge
 from diffbench.analysis.judgement import Judgement
 from diffbench.cli.progress import Meter
 from diffbench.errors import InterruptedRunError, NotComparableError
+from diffbench.sweep.checked import schema_problem
 from diffbench.sweep.export import SCHEMA_VERSION
 from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.provenance import platform_key
@@ -43,8 +44,9 @@ def complete_run(path: Path) -> Results:
         If the run is not complete, or of another schema.
     """
     manifest = read_object(run_path(path) / "manifest.json")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise NotComparableError(f"run: {path} is of schema {manifest.get('schema_version')!r}, not {SCHEMA_VERSION}")
+    problem = schema_problem(manifest.get("schema_version"), SCHEMA_VERSION)
+    if problem:
+        raise NotComparableError(f"run: {path} is {problem}")
     if manifest.get("state") != "complete":
         raise NotComparableError(f"run: {path} is not complete; {resume_command(path)} finishes it")
     return load(path)

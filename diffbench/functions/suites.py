@@ -11,6 +11,10 @@ from typing import Any
 from diffbench.errors import InputError, nearest
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.grammar import parse_formula
+from diffbench.reading import read_regular
+from diffbench.rounding import MAX_BITS
+
+MAX_TOML_BYTES = 2**26
 
 BUILT_IN = ("lab", "standard", "published", "ml", "noisy")
 """Suites that come with the package, in the order in which names of functions are looked up."""
@@ -54,18 +58,45 @@ def load_suite(name: str) -> Suite:
         raise InputError(
             f"suite: {name!r} is not one of {', '.join(BUILT_IN)}, nor a .toml file{nearest(name, BUILT_IN)}"
         )
+    return parse_suite(read_text(path, "suite"), path.stem)
+
+
+def read_text(path: Path, what: str) -> str:
+    """Return the text of a file of moderate size.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is too large, or is no text.
+    """
     try:
-        return parse_suite(path.read_text("utf-8"), path.stem)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"suite: {name!r} cannot be read: {error}") from error
+        return read_regular(path, MAX_TOML_BYTES).decode()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{what}: {str(path)!r} cannot be read: {error}") from error
+
+
+def parse_toml(text: str, what: str) -> dict[str, Any]:
+    """Return what a text in TOML says, or refuse what is none."""
+    try:
+        table = tomllib.loads(text)
+        _refuse_long(table)
+    except (RecursionError, ValueError) as error:  # deep nesting, numbers that Python refuses
+        raise InputError(f"{what}: no TOML: {' '.join(str(error).split())[:200]}") from error
+    return table
+
+
+def _refuse_long(value: object) -> None:
+    """Refuse whole numbers that Python would not write: hexadecimal ones it reads at any length; raises ValueError."""
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise ValueError(f"a whole number of over {MAX_BITS} bits")
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_long(each)
 
 
 def parse_suite(text: str, name: str) -> Suite:
     """Make a suite from the text of a TOML file."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"suite {name}: no TOML: {error}") from error
+    data = parse_toml(text, f"suite {name}")
     check_keys(data, ("description", "schemes", "epsilons", "functions"), f"suite {name}")
     tables = _list_of(data, "functions", dict, f"suite {name}")
     functions = tuple(function_from_table(table) for table in tables)

@@ -22,7 +22,7 @@ from diffbench.report.table import FORMATS, Table
 from diffbench.report.tables import run_tables
 from diffbench.sweep.contest import TIMINGS, read_timings
 from diffbench.sweep.curves import Curves
-from diffbench.sweep.files import block_name, io_errors, parquet_bytes, write_file
+from diffbench.sweep.files import block_name, make_folder, parquet_bytes, write_file
 from diffbench.sweep.results import Block, Results
 from diffbench.sweep.stored import load
 
@@ -98,9 +98,8 @@ def write_report(
         raise InputError(f"results: {results!r} are neither Results nor a run folder")
     folder = Path(path if path is not None else str(results))
     run = results if isinstance(results, Results) else load(results)
-    with io_errors(folder):
-        for name in ("tables", "figures"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in ("tables", "figures"):
+        make_folder(folder / name)
     summary = pa.table(summary_columns(run.curves))
     write_file(folder / "summary.parquet", parquet_bytes(summary))
     source = results if isinstance(results, (str, Path)) else run_folder or folder

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from diffbench.errors import InputError
 from diffbench.rounding import exact_number, exact_text, real_power
@@ -11,7 +12,7 @@ from diffbench.rounding import exact_number, exact_text, real_power
 DEFAULT_EPSILONS = ("1:1e-16:4/decade",)
 """10^(−k/4) for k = 0 … 64."""
 
-MAX_EPSILONS = 100_000
+MAX_EPSILONS = 2_000
 
 _DENSITY = re.compile(r"(\d{1,4})/(decade|octave)", re.ASCII)
 
@@ -46,9 +47,18 @@ def expand_epsilons(texts: Sequence[str]) -> tuple[Fraction, ...]:
     InputError
         If an item is no number or range, or a value is not positive.
     """
-    values = {value for text in texts for value in _expand(text)}
-    if not values or len(values) > MAX_EPSILONS:
-        raise InputError("epsilon: there is none" if not values else f"epsilon: more than {MAX_EPSILONS} values")
+    return _expanded(tuple(texts))
+
+
+@lru_cache(maxsize=64)
+def _expanded(texts: tuple[str, ...]) -> tuple[Fraction, ...]:
+    values: dict[Fraction, None] = {}
+    for text in texts:
+        values |= dict.fromkeys(_expand(text))
+        if len(values) > MAX_EPSILONS:
+            raise InputError(f"epsilon: more than {MAX_EPSILONS} values")
+    if not values:
+        raise InputError("epsilon: there is none")
     return tuple(sorted(values, reverse=True))
 
 

@@ -19,6 +19,7 @@ from diffbench.reference.pair import correct_digits, relative_error, ulp_error
 from diffbench.reference.parts import PARTS
 from diffbench.reference.verdict import Reference, enclosing_text
 from diffbench.rounding import decimal_text, finite
+from diffbench.sweep.checked import check_about, check_shape, decimal, schema_problem
 from diffbench.sweep.curves import Curves, Loss
 from diffbench.sweep.results import RECORDED, STATUSES, Block, Status
 
@@ -143,7 +144,9 @@ def tidy_schema(block: Block) -> pa.Schema:
 def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
     """Return the block that a tidy table was made from."""
     about = read_about(table.schema)
-    shape = tuple(about["shape"])
+    known = tuple(references)
+    lengths = len(about["schemes"]), len(known), len(about["grid"]) + len(about["rules"])
+    shape = check_shape(about["shape"], lengths)
     grid = _known(about["grid"])
     schemes, points = _codes(table, "scheme", about["schemes"]), _values(table, "point") - about["first"]
     beyond = grid.size + _codes(table, "rule", [*about["rules"], None])
@@ -166,7 +169,7 @@ def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
         **_common(about),
         grid=grid,
         x=x,
-        references=tuple(references),
+        references=known,
         chosen=numbers("epsilon")[:, :, grid.size :],
         estimate=numbers("estimate"),
         error_estimate=numbers("error_estimate"),
@@ -243,9 +246,13 @@ def read_about(schema: pa.Schema) -> dict[str, Any]:
     StoreError
         If they are of another version.
     """
-    about: dict[str, Any] = json.loads((schema.metadata or {}).get(b"diffbench", b"{}"))
-    if about.get("schema_version") != SCHEMA_VERSION:
-        raise StoreError(f"schema version {about.get('schema_version')!r} is not {SCHEMA_VERSION}")
+    about: object = json.loads((schema.metadata or {}).get(b"diffbench", b"{}"))
+    if not isinstance(about, dict):
+        raise StoreError("its metadata are no table")
+    problem = schema_problem(about.get("schema_version"), SCHEMA_VERSION)
+    if problem:
+        raise StoreError(problem)
+    check_about(about)
     return about
 
 
@@ -279,8 +286,8 @@ def _ball(row: dict[str, Any]) -> Ball:
     """Return the enclosure that a row tells of; an uncertain one has no value but may have a bound."""
     if row["value"] in {"+inf", "-inf"}:
         return Ball.beyond_range(1 if row["value"] == "+inf" else -1)
-    radius = inf if row["radius"] == "+inf" else Fraction(row["radius"])
-    return Ball.around(Fraction(row["value"] or 0), radius)
+    radius = inf if row["radius"] == "+inf" else Fraction(decimal(row["radius"]))
+    return Ball.around(Fraction(decimal(row["value"] or "0")), radius)
 
 
 def to_pandas(tables: Iterable[pa.Table], schema: pa.Schema) -> "pd.DataFrame":

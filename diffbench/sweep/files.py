@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diffbench.errors import InputError, StoreError
+from diffbench.reading import read_regular
 from diffbench.reference.parts import PARTS
+from diffbench.sweep.checked import check_table
 from diffbench.sweep.export import STRINGS
 
 try:
@@ -23,8 +25,17 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
+MAX_JSON_BYTES = 2**28
+
 _NOISE = ("estimate", "error", "relative_error", "ulp_error", "digits", *PARTS)
 """Columns that no compression makes smaller."""
+
+
+_DAMAGE = (
+    *(OSError, pa.ArrowException, ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
+"""What reading a file raises that is not what it should be."""
 
 
 @contextmanager
@@ -36,7 +47,7 @@ def io_errors(path: Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise StoreError(f"{path}: {error}") from error
-    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
+    except _DAMAGE as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         raise StoreError(f"{path}: {' '.join(str(reason).split())[:200]}") from error
 
@@ -46,6 +57,8 @@ def renamed(path: Path) -> Iterator[Path]:
     """Give a temporary name beside a file that is renamed at the end, so that the file is whole or not there."""
     partial = path.with_name(f".{path.name}.partial")
     with io_errors(path):
+        # Whatever lies there was left by a process that ended, or is a link to somewhere else.
+        partial.unlink(missing_ok=True)
         try:
             yield partial
             partial.replace(path)
@@ -55,8 +68,27 @@ def renamed(path: Path) -> Iterator[Path]:
 
 def write_file(path: Path, data: bytes | str) -> None:
     """Write a file that is whole or not there."""
-    with renamed(path) as partial:
-        partial.write_bytes(data if isinstance(data, bytes) else data.encode())
+    with renamed(path) as partial, partial.open("xb") as stream:
+        stream.write(data if isinstance(data, bytes) else data.encode())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none, and refuse a link to another one.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made, or is a link.
+    """
+    with io_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        refuse_link(path)
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse a symbolic link: what is written would land somewhere else."""
+    if path.is_symlink():
+        raise StoreError(f"{path}: a symbolic link, which no run makes and diffbench does not follow")
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -90,7 +122,7 @@ def read_whole(path: Path, sha256: str) -> bytes:
         If it is not there, or has another checksum than it was written with.
     """
     with io_errors(path):
-        data = path.read_bytes()
+        data = read_regular(path)
     if checksum(data) != sha256:
         raise StoreError(f"{path}: damaged, its checksum is not the one it was written with")
     return data
@@ -110,6 +142,7 @@ def read_parquet(path: Path, sha256: str) -> pa.Table:
         known = pq.read_schema(pa.BufferReader(data)).names
         names = [name for name in STRINGS if name in known]
         with pq.ParquetFile(pa.BufferReader(data), read_dictionary=names) as file:
+            check_table(file.metadata)
             return file.read(use_threads=False)
 
 
@@ -126,7 +159,7 @@ def json_text(data: object) -> str:
 def read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object."""
     with io_errors(path):
-        return parsed_object(path, path.read_bytes())
+        return parsed_object(path, read_regular(path, MAX_JSON_BYTES))
 
 
 def parsed_object(path: Path, data: bytes) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -29,6 +28,8 @@ from diffbench.functions.suites import (
     find_function,
     function_from_table,
     load_suite,
+    parse_toml,
+    read_text,
 )
 from diffbench.reference.exact import check_time_limit
 from diffbench.reference.hard import TIME_LIMIT
@@ -49,6 +50,7 @@ from diffbench.sweep.bounds import Override
 from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
 
 MAX_SWEPT_DERIVATIVE = 8
+MAX_CELLS = 10**10
 BLOCK_SIZE = 40_000
 """Arrays of this many numbers amortise a call and still fit the cache."""
 
@@ -108,9 +110,7 @@ class Unit:
 
     def cells_per_point(self, scheme: Scheme) -> int:
         """Return how many cells a scheme has at each point."""
-        if isinstance(scheme, DifferenceScheme):
-            return len(self.epsilons) + len(self.rules)
-        return len(self.epsilons) if scheme.takes_epsilon else 1
+        return _columns(scheme, len(self.epsilons), len(self.rules))
 
 
 class Spec(BaseModel):
@@ -198,9 +198,11 @@ class Spec(BaseModel):
         Raises
         ------
         InputError
-            If it cannot be run again, as it has objects that exist only in Python.
+            If it cannot be run again, as it has objects that exist only in Python, or names other files.
         """
-        return cls(**tomllib.loads(text))
+        table = parse_toml(text, "spec of the run")
+        _refuse_paths(table)
+        return cls(**table)
 
     @field_validator("epsilons", mode="before")
     @classmethod
@@ -255,6 +257,8 @@ class Spec(BaseModel):
             raise InputError(f"schemes: two different ones are called {doubled!r}")
         if not (self.functions and self.dtypes and self.derivatives):
             raise EmptySelectionError("spec: nothing is selected")
+        if self.planned > MAX_CELLS:
+            raise InputError(f"spec: it asks for {self.planned} cells, more than {MAX_CELLS}")
         return self
 
     def plan(self, block_size: int = BLOCK_SIZE) -> tuple[Unit, ...]:
@@ -298,7 +302,9 @@ class Spec(BaseModel):
     @property
     def planned(self) -> int:
         """How many cells a run has."""
-        return sum(unit.cells for unit in self.plan())
+        points = sum(len(function.points) for function in self.functions)
+        sizes = len(expand_epsilons(self.epsilons)), len(self.rules)
+        return points * len(self.dtypes) * sum(_columns(scheme, *sizes) for scheme in self.schemes)
 
     def to_toml(self) -> str:
         """Return the canonical form; with objects that exist only in Python it cannot be run again, and says so."""
@@ -314,6 +320,13 @@ class Spec(BaseModel):
         return hashlib.sha256(self.to_toml().encode()).hexdigest()
 
 
+def _columns(scheme: Scheme, epsilons: int, rules: int) -> int:
+    """Return how many cells a scheme has at a point."""
+    if isinstance(scheme, DifferenceScheme):
+        return epsilons + rules
+    return epsilons if scheme.takes_epsilon else 1
+
+
 def _parts(function: Function, length: int) -> Iterator[tuple[int, Function]]:
     """Yield a function with some of its points, and the index of the first."""
     points = function.points
@@ -326,10 +339,14 @@ def _parts(function: Function, length: int) -> Iterator[tuple[int, Function]]:
 
 def read_spec_table(path: str | Path) -> dict[str, Any]:
     """Return the keys of a spec file, not yet checked."""
-    try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"spec: {str(path)!r} cannot be read: {error}") from error
+    return parse_toml(read_text(Path(path), "spec"), f"spec: {str(path)!r} cannot be read")
+
+
+def _refuse_paths(table: Mapping[str, Any]) -> None:
+    """Refuse suites of other files in what a run keeps: it holds all functions itself."""
+    for item in _as_list(table.get("functions", ())):
+        if isinstance(item, str) and item.endswith(".toml"):
+            raise InputError(f"spec of the run: it names another file, {item[:60]!r}")
 
 
 def _as_list(value: object) -> list[Any]:

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diffbench.errors import InputError, StoreError
+from diffbench.reading import read_regular
+from diffbench.sweep.checked import Entry, check_manifest, entry_from, schema_problem
 from diffbench.sweep.curves import Curves, curves_of
 from diffbench.sweep.export import (
     REFERENCE_SCHEMA,
@@ -38,6 +40,7 @@ from diffbench.sweep.files import (
     parquet_bytes,
     read_object,
     read_whole,
+    refuse_link,
     renamed,
     resume_command,
     run_path,
@@ -109,27 +112,6 @@ class Piece(NamedTuple):
         return block_name(*self.key, self.unit.first, is_alone=self.unit.is_alone)
 
 
-class Entry(NamedTuple):
-    """A line of the journal, and of the manifest: a block that is finished."""
-
-    name: str
-    function: str
-    derivative: int
-    dtype: str
-    first: int
-    files: dict[str, tuple[str, int]]
-    """SHA-256 and size of each file, by path."""
-    status: dict[str, int]
-    verdicts: dict[str, int]
-    failures: list[list[Any]]
-    """Reasons why cells failed, and how many."""
-
-    @property
-    def key(self) -> Key:
-        """Function, derivative and dtype."""
-        return self.function, self.derivative, self.dtype
-
-
 class Packed(NamedTuple):
     """The files of a finished block, by path, and what the journal says of them."""
 
@@ -148,7 +130,7 @@ def pack(block: Block, unit: Unit, keep: str) -> Packed:
 
 
 def _entry(curves: Curves, block: Block, name: str, data: dict[str, bytes]) -> Entry:
-    failed = [[loss.reason, loss.cells] for loss in curves.losses if loss.status == "failed"]
+    failed = [(loss.reason, loss.cells) for loss in curves.losses if loss.status == "failed"]
     files = {path: (checksum(content), len(content)) for path, content in data.items()}
     return Entry(name, *curves.key, curves.first, files, block.counts, dict(Counter(curves.verdicts)), failed)
 
@@ -195,8 +177,9 @@ class RunFolder:
         newborn = path.with_name(f".{path.name}.newborn-{os.getpid()}")
         with io_errors(path):
             try:
+                newborn.mkdir(parents=True)
                 for kind in ("cells", "curves"):
-                    (newborn / kind).mkdir(parents=True)
+                    (newborn / kind).mkdir()
                 (newborn / "spec.toml").write_text(spec.to_toml(), "utf-8")
                 (newborn / "plan.json").write_text(json_text(_plan(spec, plan)), "utf-8")
                 (newborn / "manifest.json").write_text(json_text(folder.manifest("running")), "utf-8")
@@ -227,8 +210,8 @@ class RunFolder:
         """
         folder = run_path(path)
         manifest, planned = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
-        _check_schema(folder, manifest)
-        own = Spec.from_toml(folder / "spec.toml") if spec is None else spec
+        check_schema(folder, manifest)
+        own = _own_spec(folder / "spec.toml") if spec is None else spec
         if not isinstance(own, Spec):
             raise InputError(f"spec: {own!r} is not a Spec")
         if own.sha256 != manifest.get("spec_sha256"):
@@ -240,11 +223,18 @@ class RunFolder:
         found._read_finished(manifest)
         return found
 
+    def _refuse_links(self) -> None:
+        """Refuse a folder that would have files written elsewhere."""
+        for name in ("cells", "curves", JOURNAL):
+            refuse_link(self.path / name)
+
     def _read_finished(self, manifest: dict[str, Any]) -> None:
-        for row in [*manifest.get("blocks", []), *read_journal(self.path / JOURNAL)]:
-            with io_errors(self.path / JOURNAL):
+        check_schema(self.path, manifest)
+        journal = read_journal(self.path / JOURNAL)
+        with io_errors(self.path / JOURNAL):
+            for row in [*manifest.get("blocks", []), *journal]:
                 entry = entry_from(row)
-            self._entries[entry.name] = entry
+                self._entries[entry.name] = entry
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -264,6 +254,7 @@ class RunFolder:
         From here on the run does not look complete until it is. One that is complete stays untouched.
         """
         # Another process may have gone on since the folder was opened.
+        self._refuse_links()
         self._entries.clear()
         self._read_finished(read_object(self.path / "manifest.json"))
         damaged = self._forget_damaged()
@@ -434,14 +425,19 @@ def _check_shard(part: RunFolder, first: RunFolder) -> None:
         raise InputError(f"merge: {part.path} is not complete; {resume_command(part.path)} finishes it")
 
 
-def entry_from(row: dict[str, Any]) -> Entry:
-    """Return an entry as it stands in a journal or manifest."""
-    return Entry(**{**row, "files": {path: (sha256, size) for path, (sha256, size) in row["files"].items()}})
+def check_schema(folder: Path, manifest: dict[str, Any]) -> None:
+    """Refuse a manifest of another schema version, or one that is damaged."""
+    problem = schema_problem(manifest.get("schema_version"), SCHEMA_VERSION)
+    if problem:
+        raise StoreError(f"{folder / 'manifest.json'}: {problem}")
+    with io_errors(folder / "manifest.json"):
+        check_manifest(manifest)
 
 
-def _check_schema(folder: Path, manifest: dict[str, Any]) -> None:
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise StoreError(f"{folder / 'manifest.json'}: not of schema {SCHEMA_VERSION}")
+def _own_spec(path: Path) -> Spec:
+    with io_errors(path):
+        text = read_regular(path).decode()
+    return Spec.from_text(text)
 
 
 _PROVENANCE = ("started", "versions", "fingerprint", "evaluator", "machine", "git")
@@ -483,14 +479,14 @@ def _plan(spec: Spec, plan: Plan) -> dict[str, Any]:
 def read_journal(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a journal; one that was not written to its end counts for nothing."""
     with io_errors(path):
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        lines = read_regular(path).decode().splitlines() if path.exists() else []
     return [row for line in lines if (row := _object_or_none(line)) is not None]
 
 
 def _object_or_none(line: str) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (RecursionError, ValueError):
         return None
     return row if isinstance(row, dict) else None
 
@@ -498,7 +494,7 @@ def _object_or_none(line: str) -> dict[str, Any] | None:
 def _seal(path: Path) -> tuple[str, int]:
     """Return checksum and size of a file."""
     with io_errors(path):
-        data = path.read_bytes()
+        data = read_regular(path)
     return checksum(data), len(data)
 
 

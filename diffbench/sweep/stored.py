@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diffbench.errors import InputError, StoreError
+from diffbench.sweep.checked import Entry, check_table, entry_from
 from diffbench.sweep.curves import Curves
 from diffbench.sweep.export import (
-    SCHEMA_VERSION,
     block_from_table,
     curves_from_table,
     read_about,
@@ -30,7 +30,7 @@ from diffbench.sweep.files import (
     run_path,
 )
 from diffbench.sweep.results import Block, Results
-from diffbench.sweep.store import JOURNAL, KEPT, Entry, entry_from, read_journal
+from diffbench.sweep.store import JOURNAL, KEPT, check_schema, read_journal
 
 T = TypeVar("T")
 
@@ -79,6 +79,7 @@ class _StoredCurves(_Stored[Curves]):
             return self._recent[entry.name]
         with io_errors(self.folder / "curves" / f"{entry.name}.parquet"):
             curves = curves_from_table(self._table("curves", entry))
+            _check_key(curves, entry)
         if sum(each.evaluations.size for each in self._recent.values()) + curves.evaluations.size > MAX_RECENT:
             self._recent.clear()
         self._recent[entry.name] = curves
@@ -87,9 +88,17 @@ class _StoredCurves(_Stored[Curves]):
 
 class _StoredBlocks(_Stored[Block]):
     def _read(self, entry: Entry) -> Block:
-        rows = read_about(self._table("curves", entry).schema)["references"]
+        with io_errors(self.folder / "curves" / f"{entry.name}.parquet"):
+            rows = read_about(self._table("curves", entry).schema)["references"]
         with io_errors(self.folder / "cells" / f"{entry.name}.parquet"):
-            return block_from_table(self._table("cells", entry), [reference_from_row(row) for row in rows])
+            block = block_from_table(self._table("cells", entry), [reference_from_row(row) for row in rows])
+            _check_key(block, entry)
+        return block
+
+
+def _check_key(found: Block | Curves, entry: Entry) -> None:
+    if (*found.key, found.first) != (*entry.key, entry.first):
+        raise StoreError(f"holds another block than {entry.name}")
 
 
 def load(path: str | Path) -> Results:
@@ -104,8 +113,7 @@ def load(path: str | Path) -> Results:
     """
     folder = run_path(path)
     manifest = read_object(folder / "manifest.json")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise StoreError(f"{folder / 'manifest.json'}: not a run of schema {SCHEMA_VERSION}")
+    check_schema(folder, manifest)
     if manifest.get("state") != "complete":
         raise StoreError(f"{folder}: not a complete run; {resume_command(folder)} finishes it")
     if manifest.get("shard") != "1/1":
@@ -120,18 +128,26 @@ def results_of(folder: Path) -> Results:
         entries = tuple(entry_from(row) for row in manifest["blocks"])
         sizes = {name: size for entry in entries for name, (_, size) in entry.files.items()}
         sizes |= {name: size for name, (_, size) in manifest["files"].items()}
+    measured = sum(sum(entry.status.values()) for entry in entries)
+    if measured != manifest["planned"]:
+        raise StoreError(f"{folder / 'manifest.json'}: damaged, it has {measured} cells of {manifest['planned']}")
+    missing = [name for name in ("spec.toml", "plan.json", "references.parquet") if name not in manifest["files"]]
+    if missing:
+        raise StoreError(f"{folder / 'manifest.json'}: damaged, it knows of no {missing[0]}")
     for name, size in sizes.items():
         _check_size(folder / name, size)
     spec, plan = (read_whole(folder / name, manifest["files"][name][0]) for name in ("spec.toml", "plan.json"))
     keep = parsed_object(folder / "plan.json", plan).get("keep")
     if keep not in KEPT:
-        raise StoreError(f"{folder / 'plan.json'}: damaged, it keeps {keep!r}")
+        raise StoreError(f"{folder / 'plan.json'}: damaged, it keeps {str(keep)[:60]!r}")
     kept = entries if keep == "cells" else ()
     curves = _StoredCurves(folder, entries)
     keys = tuple(entry.key for entry in entries)
     sealed = manifest["files"]["references.parquet"][0]
     references = partial(_reference_tables, folder / "references.parquet", sealed)
-    return Results(spec.decode(), _StoredBlocks(folder, kept), curves, keys, manifest, references)
+    with io_errors(folder / "spec.toml"):
+        text = spec.decode()
+    return Results(text, _StoredBlocks(folder, kept), curves, keys, manifest, references)
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -143,6 +159,7 @@ def _check_size(path: Path, size: int) -> None:
 
 def _reference_tables(path: Path, sha256: str) -> Iterator[pa.Table]:
     with io_errors(path), pq.ParquetFile(pa.BufferReader(read_whole(path, sha256))) as file:
+        check_table(file.metadata)
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, use_threads=False)
 
@@ -185,8 +202,9 @@ def status(path: str | Path) -> tuple[str, list[Standing]]:
     # The journal first: a run that finishes now makes a manifest of it.
     journal = read_journal(folder / JOURNAL)
     manifest, plan = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
-    rows = [*manifest.get("blocks", []), *journal]
+    check_schema(folder, manifest)
     with io_errors(folder / "plan.json"):
+        rows = [*manifest.get("blocks", []), *journal]
         entries = {entry.name: entry for entry in map(entry_from, rows)}
         standings: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
         for block in plan["blocks"]:

@@ -151,7 +151,7 @@ def test_a_shard_of_other_versions_or_functions_is_refused_and_named(key, thirds
 def test_shards_of_other_machines_with_the_same_functions_are_merged(thirds, tmp_path):
     stranger = shutil.copytree(thirds[1], tmp_path / "stranger")
     manifest = manifest_of(stranger)
-    manifest["machine"] = {"system": "elsewhere"}
+    manifest["machine"] = {"system": "elsewhere", "architecture": "another"}
     (stranger / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     assert load(merge([thirds[0], stranger, thirds[2]], tmp_path / "merged")).counts["ok"] > 0
 
