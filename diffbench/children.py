@@ -97,7 +97,7 @@ class Child:
                 self.end()
                 raise LostError
             taken = monotonic() - start
-        return pickle.loads(answer), taken  # noqa: S301  (our own child wrote it)
+        return pickle.loads(answer), taken  # our own child wrote it  # noqa: S301  # nosec B301
 
     def end(self) -> None:
         """End the process, if there is one."""
@@ -115,7 +115,7 @@ class Child:
         if self.process is not None:
             return self.process
         paths = os.pathsep.join(path for path in sys.path if path)
-        process = subprocess.Popen(  # noqa: S603  (this very interpreter, no shell)
+        process = subprocess.Popen(  # this very interpreter, no shell  # noqa: S603  # nosec B603
             [sys.executable, "-P", "-c", _PROGRAM.format(module=self._module)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -171,7 +171,7 @@ def answer_all(answers: IO[bytes], answer: Callable[[Any], Any]) -> None:
     answers.write(_READY)
     answers.flush()
     while (content := _receive(sys.stdin.buffer)) is not None:
-        request, seconds = pickle.loads(content)  # noqa: S301  (our own parent wrote it)
+        request, seconds = pickle.loads(content)  # our own parent wrote it  # noqa: S301  # nosec B301
         _limit_processor_time(seconds)
         _send(answers, pickle.dumps(answer(request)))
 

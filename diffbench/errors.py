@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import category
 
 MAX_NAME = 200
 MAX_MESSAGE = 1000
@@ -13,7 +14,7 @@ class DiffbenchError(Exception):
     exit_code = 70
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable(message)[:MAX_MESSAGE])
+        super().__init__(defused(message)[:MAX_MESSAGE])
 
 
 class InputError(DiffbenchError, ValueError):
@@ -76,19 +77,19 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
-def printable(text: str) -> str:
+def defused(text: str) -> str:
     r"""Return a text with what is no letter, sign or blank as an escape sequence of Python.
 
     Control characters command a terminal, and marks of direction show a text as another one.
 
     Examples
     --------
-    >>> printable("a" + chr(27) + "[2J")
+    >>> defused("a" + chr(27) + "[2J")
     'a\\x1b[2J'
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode() for c in text)
 
 
 def check_name(name: object, what: str) -> None:

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from diffbench import __version__
-from diffbench.errors import DiffbenchError
+from diffbench.errors import DiffbenchError, defused
 
 VERBS = {
     "run": ("run", "Sweep schemes over epsilons and functions, and write the report."),
@@ -103,5 +103,5 @@ def main() -> NoReturn:
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"diffbench: {message}", err=True)
+    click.echo(f"diffbench: {defused(message)}", err=True)
     return code

@@ -9,7 +9,7 @@ from diffbench.analysis.accepted import BASELINES, accept, find_baseline, platfo
 from diffbench.analysis.baseline import ANY, Baseline, baseline_of
 from diffbench.analysis.gate import judge
 from diffbench.cli.measuring import complete_run
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.errors import NotComparableError
 from diffbench.report.table import Column, Table
 from diffbench.report.tables import judgement_table
@@ -49,8 +49,8 @@ def accept_run(run_folder: Path, reason: str, name: str, by: str) -> None:
     """
     path, found = accept(complete_run(run_folder), reason, by or git_user() or "unknown", name)
     for sentence in found.about["largest_changes"]:
-        click.echo(sentence)
-    click.echo(f"baseline: {path} ({found.about['curves']} curves, {found.about['cells']} cells), and {ANY} beside it")
+        say(sentence)
+    say(f"baseline: {path} ({found.about['curves']} curves, {found.about['cells']} cells), and {ANY} beside it")
 
 
 @command.command("show")
@@ -66,7 +66,7 @@ def show(name: str | None, style: str) -> None:
     print_table(Table("Baselines", "of results/baselines", _COLUMNS, [_row(each) for each in found]), style)
     for each in found if name else ():
         for sentence in each.about["largest_changes"]:
-            click.echo(f"{each.about['platform']}: {sentence}", err=style == "json")
+            say(f"{each.about['platform']}: {sentence}", err=style == "json")
 
 
 def _all(folder: Path) -> list[Baseline]:
@@ -92,7 +92,7 @@ def diff(before: str, after: str, style: str) -> None:
     found = judge(_named(before), _named(after))
     print_table(judgement_table(found), style)
     for each in found.findings:
-        click.echo(each.sentence, err=style == "json")
+        say(each.sentence, err=style == "json")
 
 
 def _named(name: str) -> Baseline:

@@ -14,7 +14,7 @@ from diffbench.analysis.self_test import self_test
 from diffbench.analysis.summary import ranking_rows
 from diffbench.analysis.timed_tests import judge_timed_tests
 from diffbench.cli.measuring import complete_run, progress_of
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.cli.spec_options import chosen_spec, given, run_name, spec_options
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
@@ -99,7 +99,7 @@ def _test_itself(meter: Meter, chosen: dict[str, Any]) -> int:
     spec = chosen_spec(chosen)
     held = find_baseline(chosen["baseline"] or run_name(chosen))
     name, found = self_test(spec, held, lambda each: run(each, progress=progress_of(meter, each)))
-    click.echo(f"self-test: {name} with a weight times 1 + 2u is noticed, as it must be: {found.reason}")
+    say(f"self-test: {name} with a weight times 1 + 2u is noticed, as it must be: {found.reason}")
     return 1
 
 
@@ -112,7 +112,7 @@ def _write(found: Judgement, results: Results | None, chosen: dict[str, Any]) ->
         write_file(chosen["metrics"], to_metrics([] if results is None else ranking_rows(results.curves), found))
     if chosen["github"]:
         for line in annotations(found):
-            click.echo(line, err=True)
+            say(line, err=True)
         _add_to_step_summary(found)
 
 
@@ -128,5 +128,5 @@ def _say(found: Judgement, style: str) -> int:
     is_json = style == "json"
     print_table(judgement_table(found), style)
     for sentence in (*found.notes, *(each.sentence for each in found.findings[1:]), found.reason):
-        click.echo(sentence, err=is_json)
+        say(sentence, err=is_json)
     return found.exit_code

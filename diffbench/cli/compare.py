@@ -6,7 +6,7 @@ import click
 
 from diffbench.analysis.compare import Comparison, compare
 from diffbench.cli.measuring import complete_run
-from diffbench.cli.output import figure_kind, format_option, print_table
+from diffbench.cli.output import figure_kind, format_option, print_table, say
 from diffbench.report.table import to_csv
 from diffbench.report.tables import changes_table, transitions_table
 from diffbench.sweep.files import write_file
@@ -48,7 +48,7 @@ def command(
     if name == "changes" or (name is None and style == "text" and found.changes):
         print_table(changes_table(found), style)
     for reason in found.reasons:
-        click.echo(reason, err=style == "json")
+        say(reason, err=style == "json")
     if path is not None:
         write_file(path, to_csv(changes_table(found)))
     if figure is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of, resumable
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.errors import EmptySelectionError
 from diffbench.report.contest import Contest
@@ -77,7 +77,7 @@ def command(
         raise EmptySelectionError(f"table: {name} has nothing to show")
     print_table(tables[name], style)
     print_counts(results, err=style == "json")
-    click.echo(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
+    say(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
 
 
 def _conforming(names: list[str]) -> list[str]:
@@ -89,7 +89,7 @@ def _conforming(names: list[str]) -> list[str]:
         failed = [] if library in LIBRARIES else [each for each in conformance(library) if not each.passed]
         if failed:
             why = f"{failed[0].check}: {failed[0].detail}"
-            click.echo(f"diffbench: {library.name} is left out, its adapter does not conform: {why}", err=True)
+            say(f"diffbench: {library.name} is left out, its adapter does not conform: {why}", err=True)
         else:
             kept.append(library.name)
     if not kept:

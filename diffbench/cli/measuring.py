@@ -7,12 +7,11 @@ from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
 
-import click
-
 from diffbench.analysis.accepted import BASELINES, find_baseline
 from diffbench.analysis.baseline import ANY, baseline_of, spec_of, suite_of
 from diffbench.analysis.gate import judge
 from diffbench.analysis.judgement import Judgement
+from diffbench.cli.output import say
 from diffbench.cli.progress import Meter
 from diffbench.errors import InterruptedRunError, NotComparableError
 from diffbench.sweep.checked import schema_problem
@@ -133,6 +132,6 @@ def is_interrupt(error: BaseException) -> bool:
 def print_counts(results: Results, *, err: bool) -> None:
     """Print how many cells and references there are, by status and verdict."""
     counts = ", ".join(f"{count} {label}" for label, count in reversed(results.counts.items()) if count)
-    click.echo(f"{results.manifest['planned']} cells planned: {counts}", err=err)
+    say(f"{results.manifest['planned']} cells planned: {counts}", err=err)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in results.verdicts.items())
-    click.echo(f"{sum(results.verdicts.values())} references: {verdicts}", err=err)
+    say(f"{sum(results.verdicts.values())} references: {verdicts}", err=err)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from diffbench.cli.output import say
 from diffbench.sweep.store import merge
 
 
@@ -15,8 +16,8 @@ def command(shards: tuple[Path, ...], out: Path, *, reported: bool) -> None:
     """Put the shards of a run together into one run folder, the same as if it had been run in one."""
     folder = merge(shards, out)
     if not reported:
-        click.echo(f"run: {folder}")
+        say(f"run: {folder}")
         return
     from diffbench.report.folder import write_report
 
-    click.echo(f"report: {write_report(folder)}")
+    say(f"report: {write_report(folder)}")

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from diffbench.errors import InputError
-from diffbench.report.table import Column, Table, sentence, to_json, to_text
+from diffbench.errors import InputError, defused
+from diffbench.report.table import Column, Table, ascii_controls, sentence, to_json, to_text
 
 HEADER_WIDTH = 11
 _FIGURES = ("svg", "png", "pdf")
@@ -39,25 +39,30 @@ def figure_kind(path: Path) -> str:
     return kind
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines in which nothing commands a terminal, wherever their words come from."""
+    click.echo("\n".join(map(defused, text.split("\n"))), err=err)
+
+
 def print_table(table: Table, style: str) -> None:
     """Print a table to stdout. Numbers are rounded on a terminal only."""
     if style == "json":
-        click.echo(to_json(table))
+        say(to_json(table))
     elif sys.stdout.isatty():
         _print_rich(table)
     else:
-        click.echo(to_text(table))
+        say(to_text(table))
 
 
 def print_object(fields: dict[str, Any], style: str) -> None:
     """Print one object: as JSON, or a line a field."""
     if style == "json":
-        click.echo(json.dumps(fields, indent=1, allow_nan=False, ensure_ascii=False))
+        say(ascii_controls(json.dumps(fields, indent=1, allow_nan=False, ensure_ascii=False)))
         return
     width = max(map(len, fields))
     for name, value in fields.items():
         if value not in (None, ""):
-            click.echo(f"{name.replace('_', ' ').ljust(width)}  {value}")
+            say(f"{name.replace('_', ' ').ljust(width)}  {defused(str(value))}")
 
 
 def _print_rich(table: Table) -> None:
@@ -72,7 +77,7 @@ def _print_rich(table: Table) -> None:
         if (size.minimum if last else size.maximum) <= console.width:
             console.print(shown)
             return
-    click.echo(to_text(table, exact=False))
+    say(to_text(table, exact=False))
 
 
 def _narrower(table: Table) -> Iterator[Table]:
@@ -93,7 +98,8 @@ def _rich_table(table: Table) -> Any:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(title=table.title, caption=sentence(table.caption), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    title, caption = Text(defused(table.title)), Text(defused(sentence(table.caption)))
+    shown = RichTable(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.title_justify = shown.caption_justify = "left"
     cells = table.cells()
     for i, column in enumerate(table.columns):

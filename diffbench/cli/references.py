@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference.exact import check_derivative
 from diffbench.reference.verify import Verification, verify
@@ -51,7 +51,7 @@ def verify_command(suites: tuple[str, ...], derivatives: tuple[int, ...], style:
     ]
     print_table(Table("References", _CAPTION, _COLUMNS, rows), style)
     total = {key: sum(row[key] for row in rows) for key in ("certified", "second_opinions", "disagreements")}
-    click.echo(
+    say(
         f"{total['certified']} certified, {total['second_opinions']} with a second opinion, "
         f"{total['disagreements']} disagreements",
         err=style == "json",

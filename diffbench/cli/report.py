@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from diffbench.cli.measuring import figure_executor, judgement_of, report_of
+from diffbench.cli.output import say
 from diffbench.cli.progress import Meter
 from diffbench.errors import InputError
 from diffbench.sweep.results import Results
@@ -54,7 +55,7 @@ def command(
             path = _write(results, kind, folder, width=width, functions=functions, run_folder=run_folder)
         if figures == "all":
             _draw_all(results, folder, meter)
-    click.echo(f"report: {path}")
+    say(f"report: {path}")
 
 
 def _write(results: Results, kind: str, folder: Path, *, width: str | None, **chosen: Any) -> Path:

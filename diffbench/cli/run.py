@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of, resumable
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.cli.spec_options import chosen_spec, given, run_name, spec_options
 from diffbench.errors import InputError, InterruptedRunError
@@ -50,7 +50,7 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
     if is_whole:
         print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
     print_counts(results, err=style == "json")
-    click.echo(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
+    say(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
 
 
@@ -77,9 +77,9 @@ def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, 
                 kept = chosen["keep"] or "cells"
                 return run(spec, out=folder, keep=kept, shard=shard, **options)
             except BrokenExecutor:
-                click.echo("diffbench: a worker process died; what it had not finished is done again", err=True)
+                say("diffbench: a worker process died; what it had not finished is done again", err=True)
     raise InterruptedRunError(f"worker processes died {ATTEMPTS} times; {resume_command(folder)} goes on")
 
 
 def _say_damaged(path: str) -> None:
-    click.echo(f"diffbench: {path} was damaged or missing, its block is measured again", err=True)
+    say(f"diffbench: {path} was damaged or missing, its block is measured again", err=True)

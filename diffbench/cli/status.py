@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.report.table import Column, Table
 from diffbench.sweep.files import resume_command
 from diffbench.sweep.stored import Standing, status
@@ -29,7 +29,7 @@ def command(run_folder: Path, style: str) -> None:
     """Say what of a run is done, what failed, and why."""
     state, standings = status(run_folder)
     print_table(Table("Status", f"the run is {state}", _COLUMNS, [each._asdict() for each in standings]), style)
-    click.echo(_sentence(state, standings, run_folder), err=style == "json")
+    say(_sentence(state, standings, run_folder), err=style == "json")
 
 
 def _sentence(state: str, standings: list[Standing], folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from diffbench.cli.output import format_option, print_object
+from diffbench.cli.output import format_option, print_object, say
 from diffbench.errors import InputError
 from diffbench.schemes.scheme import parse_scheme
 
@@ -40,6 +40,6 @@ def command(scheme: str, derivative: int, style: str) -> None:
         return
     print_object(fields, style)
     width = max(len(row["offset"]) for row in rows)
-    click.echo("\n" + "offset".rjust(max(width, 6)) + "  weight")
+    say("\n" + "offset".rjust(max(width, 6)) + "  weight")
     for row in rows:
-        click.echo(f"{row['offset'].rjust(max(width, 6))}  {row['weight']}")
+        say(f"{row['offset'].rjust(max(width, 6))}  {row['weight']}")

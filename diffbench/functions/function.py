@@ -247,5 +247,5 @@ def _sequence(points: Sequence[object], name: str) -> Sequence[object]:
 
 
 def is_array_of(value: object, shape: tuple[int, ...], dtype: str) -> bool:
-    """Return whether a function answered with an array of the shape and dtype asked for."""
-    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype == np.dtype(dtype)
+    """Return whether a function answered with an array of the shape and dtype asked for; masked ones mean less."""
+    return type(value) is np.ndarray and value.shape == shape and value.dtype == np.dtype(dtype)

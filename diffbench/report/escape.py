@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from diffbench.errors import defused
+
 MAX_WORD = 12
 """After so many characters of a word LaTeX may break the line, where there is a line to be broken."""
 
@@ -69,7 +71,7 @@ def _latex_character(character: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return a text that Markdown shows as it is, in one line."""
-    return re.sub(r"[\\`*_|<>\[\]&~$]", r"\\\g<0>", " ".join(text.split()))
+    return re.sub(r"[\\`*_|<>\[\]&~$]", r"\\\g<0>", defused(" ".join(text.split())))
 
 
 def markdown_paragraph(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from diffbench.errors import defused
 from diffbench.report.escape import breakable, escape_latex, escape_markdown
 
 Row = Mapping[str, Any]
@@ -81,7 +82,16 @@ class Table:
 
 def to_json(table: Table) -> str:
     """Return the rows as a JSON list of objects; numbers in full."""
-    return json.dumps(table.records(), indent=1, allow_nan=False, ensure_ascii=False)
+    return ascii_controls(json.dumps(table.records(), indent=1, allow_nan=False, ensure_ascii=False))
+
+
+def ascii_controls(text: str) -> str:
+    """Return JSON with the characters escaped that a terminal might take for commands, or show out of order."""
+    return re.sub(r"[^\n -~]", lambda found: _json_escaped(found[0]), text)
+
+
+def _json_escaped(character: str) -> str:
+    return character if defused(character) == character else json.dumps(character)[1:-1]
 
 
 def to_csv(table: Table) -> str:
@@ -104,7 +114,7 @@ def to_text(table: Table, *, exact: bool = True) -> str:
         for row in body
     ]
     rule = "  ".join("-" * width for width in widths)
-    return "\n".join([table.title, table.caption, "", lines[0], rule, *lines[1:]])
+    return "\n".join([defused(table.title), defused(table.caption), "", lines[0], rule, *lines[1:]])
 
 
 def to_markdown(table: Table) -> str:
@@ -318,7 +328,7 @@ def _text(value: Any, kind: str) -> str:
         return one_decimal(value)
     if kind == "rounded":
         return f"{value:.3g}"
-    return str(_plain(value))
+    return defused(str(_plain(value)))
 
 
 def one_decimal(value: float) -> str:

@@ -204,9 +204,8 @@ class _Bench:
         for offset in scheme.offsets:
             part.mark(panel.nonfinite(offset), Status.NONFINITE, NO_VALUE)
         for i, section in enumerate(self.sections):
-            failure = panel.failure(scheme, i)
-            if failure:
-                self._own(part, i).mark(True, Status.FAILED, failure)
+            for where, failure in panel.failed(scheme, i):
+                self._own(part, i).mark(where, Status.FAILED, failure)
             for offset in scheme.offsets:
                 undefined = panel.undefined(section, offset)
                 if undefined is not None:

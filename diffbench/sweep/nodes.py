@@ -65,14 +65,14 @@ class Panel:
     nodes, values : dict
         Nodes by offset, (P, E) or (P, 1) at the centre, and f at them, (P, E).
     failures : dict
-        What f raised at the nodes of an offset, or answered that is no array, by section and offset.
+        Where f raised at the nodes of an offset, or answered what is no array, and what, by section and offset.
     """
 
     x: Array
     epsilon: Array
     nodes: dict[Offset, Array] = field(default_factory=dict)
     values: dict[Offset, Array] = field(default_factory=dict)
-    failures: dict[tuple[int, Offset], str] = field(default_factory=dict)
+    failures: dict[tuple[int, Offset], tuple[Array, str]] = field(default_factory=dict)
     _coincident: dict[tuple[Offset, Offset], Array | None] = field(default_factory=dict)
     _nonfinite: dict[Offset, Array | None] = field(default_factory=dict)
     _away: dict[tuple[int, Offset], Array | None] = field(default_factory=dict)
@@ -98,11 +98,9 @@ class Panel:
         """(P, E)."""
         return np.broadcast_shapes(self.x.shape, self.epsilon.shape)
 
-    def failure(self, scheme: DifferenceScheme, section: int) -> str:
-        """Return why f has no values at the nodes of a scheme, or nothing."""
-        if not self.failures:
-            return ""
-        return next((self.failures[section, k] for k in scheme.offsets if (section, k) in self.failures), "")
+    def failed(self, scheme: DifferenceScheme, section: int) -> list[tuple[Array, str]]:
+        """Return where f has no values at the nodes of a scheme, of some rows, and why."""
+        return [self.failures[section, k] for k in scheme.offsets if (section, k) in self.failures]
 
     def place(self, offsets: Iterable[Offset]) -> None:
         """Compute fl(x + fl(kε)) for offsets that are not yet there; the centre is x itself."""
@@ -378,7 +376,10 @@ class _Inside:
         return values
 
     def _answer(self, nodes: Array) -> Array:
-        answer = self._f(nodes)
+        # Other schemes use the same nodes: whoever changes what it was given raises.
+        given = nodes.view()
+        given.flags.writeable = False
+        answer = self._f(given)
         check_answer(answer, nodes.shape, self.dtype)
         return self._keep(answer)
 
@@ -442,13 +443,29 @@ def _evaluate_alone(f: _Inside, i: int, section: Section, place: Place) -> None:
     except UnsupportedError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  (as above)
-        _fail(i, rows, [place], f"f raised {describe(error)}")
+        nodes = panel.nodes[k][rows]
+        values, missing = _wherever(lambda part: next(f.at([part], inside=False)), nodes.ravel())
+        panel.values[k][rows] = np.where(missing, np.nan, values).reshape(nodes.shape)
+        where = np.broadcast_to(missing.reshape(nodes.shape), panel.values[k][rows].shape)
+        panel.failures[i, k] = where, f"f raised {describe(error)}"
+
+
+def _wherever(call: Callable[[Array], Array], nodes: Array) -> tuple[Array, Array]:
+    """Return f at ever fewer nodes together, and where it raises even at one alone."""
+    try:
+        return call(nodes), np.zeros(nodes.shape, dtype=bool)
+    except (Exception, SystemExit):  # noqa: BLE001  (as above)
+        if nodes.size == 1:
+            return nodes, np.ones(1, dtype=bool)
+        halves = [_wherever(call, part) for part in np.array_split(nodes, 2)]
+        values, missing = (np.concatenate(parts) for parts in zip(*halves, strict=True))
+        return values, missing
 
 
 def _fail(i: int, rows: slice, places: list[Place], reason: str) -> None:
     for panel, k in places:
-        panel.failures[i, k] = reason
         panel.values[k][rows] = np.nan
+        panel.failures[i, k] = np.ones(panel.values[k][rows].shape, dtype=bool), reason
 
 
 @lru_cache(maxsize=64)
@@ -535,10 +552,10 @@ def check_answer(values: Any, shape: tuple[int, ...], dtype: str) -> None:
     """Refuse what f answered if it is no array of the shape and dtype that it was given."""
     if is_array_of(values, shape, dtype):
         return
-    if isinstance(values, np.ndarray) and values.shape == shape:
+    if type(values) is np.ndarray and values.shape == shape:
         verb = "promotes" if np.promote_types(values.dtype, dtype) == values.dtype else "demotes"
         raise UnsupportedError(f"f {verb} {dtype} to {values.dtype}")
-    found = f"shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+    found = f"shape {values.shape}" if type(values) is np.ndarray else type(values).__name__
     raise AnswerError(f"f answered {found} for an array of shape {shape}")
 
 

@@ -202,5 +202,5 @@ def _answer(request: str | tuple[bytes, Any, tuple[Any, ...]]) -> Answer:
 @lru_cache(maxsize=1)
 def _subject(content: bytes) -> tuple[OpaqueScheme, Function]:
     """Return scheme and function, which many questions in a row have in common."""
-    subject: tuple[OpaqueScheme, Function] = pickle.loads(content)  # noqa: S301  (our own parent wrote it)
+    subject: tuple[OpaqueScheme, Function] = pickle.loads(content)  # our own parent wrote it  # noqa: S301  # nosec B301
     return subject

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import generators
 
 from diffbench import Spec, load, parse_formula, run
-from diffbench.errors import MAX_MESSAGE, DiffbenchError
+from diffbench.errors import MAX_MESSAGE, DiffbenchError, defused
 from diffbench.functions.suites import parse_toml
 from diffbench.sweep.epsilons import epsilon_texts, expand_epsilons
 from diffbench.sweep.files import checksum
@@ -183,7 +183,7 @@ def problem_of(target: Target, value: object) -> tuple[str, str, float]:
         more = target.read(value)
     except DiffbenchError as error:
         outcome, message = type(error).__name__, str(error)
-        if not message.isprintable() or len(message) > MAX_MESSAGE:
+        if defused(message) != message or len(message) > MAX_MESSAGE:
             why = f"says {message[:200]!a}"
     except Exception as error:  # noqa: BLE001  (whatever it is, it is what is looked for)
         outcome, why = "failed", f"{type(error).__name__}: {str(error)[:300]!a}"
