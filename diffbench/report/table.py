@@ -105,7 +105,10 @@ def to_csv(table: Table) -> str:
 
 def to_text(table: Table, *, exact: bool = True) -> str:
     """Return aligned columns that are never cut off."""
-    body = [[column.header for column in table.columns], *table.cells(exact=exact)]
+    body = [
+        [column.header for column in table.columns],
+        *([defused(cell) for cell in row] for row in table.cells(exact=exact)),
+    ]
     widths = [max(len(row[i]) for row in body) for i in range(len(table.columns))]
     lines = [
         "  ".join(
@@ -328,7 +331,7 @@ def _text(value: Any, kind: str) -> str:
         return one_decimal(value)
     if kind == "rounded":
         return f"{value:.3g}"
-    return defused(str(_plain(value)))
+    return "\n".join(map(defused, str(_plain(value)).split("\n")))
 
 
 def one_decimal(value: float) -> str:
