@@ -52,6 +52,7 @@ def check(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("lint-imports")
+    session.run("bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "diffbench")
     session.run("codespell", ".", ".github")
     session.run("check-jsonschema", "--builtin-schema", "vendor.citation-file-format", "CITATION.cff")
     session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
@@ -79,6 +80,14 @@ def bench(session: nox.Session) -> None:
     """Measure ratios of times; ``-- --record --note "…"`` adds them to the history."""
     session.install("-e", ".[test,bench]")
     session.run("python", "-m", "pytest", "benchmarks", "--benchmark-enable", "--benchmark-quiet", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Give parsers and loaders many inputs that nobody would write."""
+    session.install("-e", ".")
+    counts = ("--inputs", os.environ.get("INPUTS", "1000000"), "--seed", os.environ.get("SEED", "1"))
+    session.run("python", "tests/fuzz/fuzz.py", *counts, "--processes", JOBS)
 
 
 @nox.session(default=False)

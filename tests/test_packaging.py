@@ -72,6 +72,10 @@ def test_oldest_versions_are_the_lower_bounds():
 # make and nox ---------------------------------------------------------------------------------------------------------
 
 
+GIVEN = {"JOBS": "2", "INPUTS": "1000000", "SEED": "1"}
+"""What the variables of the Makefile are by themselves."""
+
+
 def rules():
     """Return the prerequisites and the recipe of each target."""
     found = re.findall(r"^([^\s:#=][^:=\n]*):(?!=)([^\n]*)\n((?:\t.*\n?)*)", MAKEFILE, re.M)
@@ -88,7 +92,9 @@ def made(target):
         if "--editable" in line
     ]
     lines = [re.sub(r"\$\(if .*\)|; test .*", "", line) for line in recipe]
-    lines = [line.replace("$(JOBS)", "2") for line in lines if "$(BIN)/" in line]
+    lines = [
+        re.sub(r"\$\((\w+)\)", lambda name: GIVEN.get(name[1], name[0]), line) for line in lines if "$(BIN)/" in line
+    ]
     return installed, [shlex.split(line.replace("$(BIN)/", "")) for line in lines]
 
 

@@ -22,7 +22,7 @@ from diffbench.analysis.judgement import (
     Finding,
     Judgement,
 )
-from diffbench.errors import InputError
+from diffbench.errors import InputError, defused
 from diffbench.report.table import Column, Table, to_markdown
 
 KINDS = {
@@ -313,7 +313,7 @@ def _printable(value: object) -> str:
 
 def _as_text(value: object) -> str:
     """Return one line of Markdown that shows a text; character references never are markup, not in tables either."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", " ".join(_printable(value).split()))
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", defused(" ".join(_printable(value).split())))
 
 
 def _many(count: int, noun: str) -> str:

@@ -23,7 +23,7 @@ from diffbench.analysis.judgement import (
     gravest_first,
 )
 from diffbench.analysis.summary import ranking_rows
-from diffbench.errors import InputError
+from diffbench.errors import InputError, defused
 from diffbench.report.continuous_integration import (
     ANNOTATIONS,
     KINDS,
@@ -225,14 +225,14 @@ def test_summary_shows_markup_as_text():
 def test_summary_shows_every_text_as_text(judgement):
     seen, kinds = texts_of(to_step_summary(judgement))
     assert kinds <= PLAIN
-    as_shown = [" ".join(shown(text).split()) for text in ("", *judgement.groups)]
+    as_shown = [" ".join(defused(shown(text)).split()) for text in ("", *judgement.groups)]
     if any(judgement.counts.values()):
         width = sum(map(bool, judgement.counts.values())) + 1
         heading = next(i for i, text in enumerate(seen) if text.startswith("Against the baseline."))
         first_cells = seen[heading + 1 + width :: width][: len(judgement.groups)]
         assert first_cells == [name if group else "run" for group, name in zip(judgement.groups, as_shown[1:])]  # noqa: B905
     if judgement.findings:
-        ends = [" ".join(shown(finding.sentence).split()) for finding in judgement.findings]
+        ends = [defused(" ".join(shown(finding.sentence).split())) for finding in judgement.findings]
         for text, end in zip(seen[-len(ends) :], ends, strict=True):
             assert text.endswith(end)
 

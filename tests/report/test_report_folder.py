@@ -184,7 +184,7 @@ def test_functions_beyond_what_a_page_holds_are_in_the_matrix_but_not_in_the_exp
     assert [block["function"] for block in index["blocks"]] == ["exp", "abs"]
     assert '<a href="#exp/1/float64/' in text
     assert '<a href="#sqrt/1/float64/' not in text
-    assert '<th scope="row">sqrt</th>' in text
+    assert '<th scope="row" title="sqrt">sqrt</th>' in text
     assert (tmp_path / "two" / "figures" / "sqrt-d1-float64.svg").is_file()
 
 
