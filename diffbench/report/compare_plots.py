@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.analysis.compare import LEAST, MOST, NO_ERROR, TRANSITIONS, Comparison, bin_centres
-from diffbench.report.plots import Axes, Figure, Line2D, NullLocator, label_panel, panel
+from diffbench.report.plots import Axes, Figure, Line2D, NullLocator, drawn_name, label_panel, panel, printable
 
 Array = npt.NDArray[Any]
 
@@ -88,7 +88,7 @@ def comparison_figure(found: Comparison, before: str = "before", after: str = "a
         How the runs are called.
     """
     schemes, marks = changed_schemes(found), comparison_marks(found)
-    left = LEFT + PANEL + 0.25 + LETTER * max(map(len, schemes), default=0)
+    left = LEFT + PANEL + 0.25 + LETTER * max((len(_bar_name(each)) for each in schemes), default=0)
     width, legend = left + BARS + 0.25, LINE * (1 + sum(count > 0 for count in found.counts.values()))
     height = max(4.9, TOP + LINE * len(schemes) + 0.6 + legend)
     figure, axes = panel(width, height, right=width - LEFT - PANEL, log_x=True)
@@ -138,7 +138,12 @@ def _number(count: int) -> str:
 
 def _short(name: str, width: int = 32) -> str:
     """Return the end of a long name, which tells runs apart."""
-    return name if len(name) <= width else "…" + name[1 - width :]
+    text = printable(name)
+    return text if len(text) <= width else "…" + text[1 - width :]
+
+
+def _bar_name(scheme: str) -> str:
+    return drawn_name(scheme, 40)
 
 
 def _range(marks: Sequence[Marks]) -> tuple[float, float, float]:
@@ -206,7 +211,7 @@ def _draw_schemes(figure: Figure, found: Comparison, schemes: Sequence[str], lef
         axes.barh(range(len(schemes)), shares, left=ends, color=STYLES[transition][0], height=0.7, gid=transition)
         ends += shares
     axes.set_ylim(len(schemes) - 0.5, -0.5)
-    axes.set_yticks(range(len(schemes)), schemes, fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(schemes)), [_bar_name(each) for each in schemes], fontsize=7, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=7)
     for side in ("top", "right"):

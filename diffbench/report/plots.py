@@ -14,13 +14,17 @@ import numpy.typing as npt
 from matplotlib.axes import Axes as Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 from matplotlib.lines import Line2D as Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text as Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.ticker import NullLocator as NullLocator
+from matplotlib.transforms import ScaledTranslation, Transform, blended_transform_factory
 from PIL import Image
 
 from diffbench.analysis.recommend import Recommendation
@@ -30,7 +34,7 @@ from diffbench.reference.parts import PARTS
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import split_derivative
 from diffbench.sweep.curves import Curves, curves_of
-from diffbench.sweep.results import Block, Results, Status
+from diffbench.sweep.results import STATUSES, Block, Results, Status
 
 Array = npt.NDArray[Any]
 
@@ -50,11 +54,23 @@ STYLES: dict[str, tuple[str, str]] = {
 
 PART_COLORS = dict(zip(PARTS, ("#0072B2", "#E69F00", "#D55E00", "#999999"), strict=True))
 
-BACKGROUND = "#BBBBBB"
+BACKGROUND = "#808080"
+FADED = 0.45
+"""Colour of a crowd, and how much of it there is, on a light and on a dark ground."""
+
 MAX_EMPHASISED = 8
 
 INK = "#767676"
 """Grey of text and ticks on a ground that is not known: a contrast of 4.5 with white, of 3.9 with nearly black."""
+
+MOST_DECADES = 40
+"""How many decades an axis of errors has at most, from the least error upwards; the page's explorer has as many."""
+
+SCHEME_LENGTH = 24
+"""Letters of a scheme's name that have room beside a panel."""
+
+TITLE_LENGTH = 110
+MOST_TICKS = 6
 
 COLORMAP = "cividis"
 FULL_DIGITS = 16
@@ -112,15 +128,19 @@ def error_curves(block: Block, point: int | None = None) -> Figure:
         raise InputError("plot: the block has no epsilons")
     p = typical_point([curves_of(block)]) if point is None else point
     figure, axes = _curve_figure()
+    _limit_epsilons(axes, block)
+    if not (block.status[:, p, : block.grid_size] == Status.OK).any():
+        _say_why_empty(axes, block, p)
+        return figure
     relative = bool(block.references[p].hi)
-    ends = []
-    emphasised = emphasised_schemes(block.schemes)
-    for s, scheme in sorted(enumerate(block.schemes), key=lambda item: item[1] in emphasised):
-        end = _draw_curve(axes, block, s, p, relative=relative, style=emphasised.get(scheme))
-        if end is not None and scheme in emphasised:
-            ends.append((*end, scheme, emphasised[scheme][0]))
-    _draw_roundoff(axes, block, relative=relative)
-    _label_curve_axes(axes, block, p, relative=relative)
+    errors = _plotted_errors(block, p, relative=relative)
+    drawn, u = errors[block.status[:, p, : block.grid_size] == Status.OK], unit_roundoff(block.dtype)
+    _limit_errors(axes, np.append(drawn, u) if relative else drawn)
+    ends = _draw_curves(axes, block, p, errors)
+    if relative:
+        axes.axhline(u, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        ends.append((axes.get_xlim()[1], u, "unit roundoff u", INK))
+    _label_curve_axes(axes, block, p, "relative error" if relative else "absolute error (the derivative is 0)")
     _label_ends(axes, ends)
     shown = _scheme_with_parts(block, p)
     if shown is not None:
@@ -156,8 +176,7 @@ def part_curves(block: Block, scheme: str, point: int | None = None) -> Figure:
         axes.plot(epsilon[drawn], size[drawn], color=color, linewidth=width, marker=".", markersize=2.5)
         if drawn.any():
             ends.append((float(epsilon[drawn][0]), float(size[drawn][0]), name, color))
-    _label_curve_axes(axes, block, p, relative=False)
-    axes.set_ylabel(f"absolute error of {scheme}", fontsize=8)
+    _label_curve_axes(axes, block, p, f"absolute error of {drawn_name(scheme, SCHEME_LENGTH)}")
     _leave_out_what_is_negligible(axes, np.abs(block.error[s, p, : block.grid_size]))
     _label_ends(axes, ends)
     _draw_shares(figure, axes, block, s, p)
@@ -198,12 +217,14 @@ def _draw_shares(figure: Figure, above: Axes, block: Block, s: int, p: int) -> N
     figure.set_size_inches(7.2, 5.5)
     above.set_position((0.1, 0.33, 0.66, 0.58))
     above.set_xlabel("")
+    above.tick_params(bottom=False, labelbottom=False)
     axes = figure.add_axes((0.1, 0.1, 0.66, 0.17), sharex=above)
     with np.errstate(all="ignore"):
         tops = np.cumsum(sizes / sizes.sum(axis=0), axis=0)
     edges = _edges(epsilon[usable])
     for i, name in reversed(list(enumerate(PARTS))):
-        axes.stairs(tops[i][::-1], edges[::-1], fill=True, color=PART_COLORS[name], label=name)
+        # Axes.stairs would measure every corner for limits that are known.
+        axes.add_artist(StepPatch(tops[i][::-1], edges[::-1], fill=True, color=PART_COLORS[name], label=name))
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
     axes.set_ylabel("share", fontsize=8)
@@ -212,7 +233,7 @@ def _draw_shares(figure: Figure, above: Axes, block: Block, s: int, p: int) -> N
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=7.5)
     axes.legend(
-        title=f"parts of {shorten(block.schemes[s], 24)}",
+        title=f"parts of {drawn_name(block.schemes[s], SCHEME_LENGTH)}",
         loc="upper left",
         bbox_to_anchor=(1.03, 1.15),
         frameon=False,
@@ -255,18 +276,25 @@ def recommendation_figure(advice: Recommendation) -> Figure:
 
 
 def _label_recommendation(axes: Axes, advice: Recommendation) -> None:
-    axes.set_title(shorten(advice.formula, 80), fontsize=9.5, loc="left", pad=18, parse_math=False)
+    axes.set_title(drawn_name(advice.formula, 80), fontsize=9.5, loc="left", pad=18, parse_math=False)
     title = f"{ordinal(advice.derivative)} derivative at x = {advice.x:.6g}, {advice.dtype}"
     axes.text(0, 1.015, title, transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
     _label_axes(axes, "relative error" if advice.digits is not None else "absolute error (the derivative is 0)")
 
 
 def typical_point(parts: list[Curves]) -> int:
-    """Return the point whose digits at the optimal epsilon, averaged over schemes, are the median of the points'."""
+    """Return the point whose digits at the optimal epsilon, averaged over schemes, are the median of the points'.
+
+    Points without digits come after those with some, and points without any ok cell last.
+    """
     digits = along_points(parts, "oracle_digits")
     known = np.where(np.isnan(digits), 0.0, digits)
-    usable = ~np.all(np.isnan(digits), axis=0)
-    candidates = np.flatnonzero(usable) if usable.any() else np.arange(digits.shape[1])
+    candidates = np.arange(digits.shape[1])
+    for values in (digits, along_points(parts, "oracle_error")):
+        usable = np.flatnonzero(~np.all(np.isnan(values), axis=0))
+        if usable.size:
+            candidates = usable
+            break
     order = candidates[np.argsort(known.mean(axis=0)[candidates], kind="stable")]
     return int(order[(order.size - 1) // 2])
 
@@ -305,10 +333,16 @@ def digits_heat_map(curves: Sequence[Curves]) -> Figure:
     for row, column in np.ndindex(*digits.shape):
         _label_cell(axes, row, column, float(digits[row, column]))
     axes.set_xticks(
-        range(len(schemes)), schemes, rotation=60, ha="right", rotation_mode="anchor", fontsize=7, parse_math=False
+        range(len(schemes)),
+        list(map(printable, schemes)),
+        rotation=60,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize=7,
+        parse_math=False,
     )
     axes.set_yticks(
-        range(len(functions)), [shorten(function, 24) for function in functions], fontsize=7, parse_math=False
+        range(len(functions)), [drawn_name(function, 24) for function in functions], fontsize=7, parse_math=False
     )
     axes.set_title(
         f"Correct digits at the optimal ε: {ordinal(curves[0].derivative)} derivative, {curves[0].dtype}", fontsize=9
@@ -455,6 +489,12 @@ def stacked_panels(
     return figure, found
 
 
+def beside_panel(axes: Axes) -> Transform:
+    """Return where things are at the right of a panel: in inches from it, whatever its width, and shares of height."""
+    edge = ScaledTranslation(1, 0, axes.transAxes)  # type: ignore[arg-type]  # any transform will do
+    return blended_transform_factory(axes.figure.dpi_scale_trans + edge, axes.transAxes)
+
+
 def whole_ticks(axis: Axis, most: int) -> None:
     """Give an axis of digits some ticks at whole numbers."""
     axis.set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
@@ -462,9 +502,9 @@ def whole_ticks(axis: Axis, most: int) -> None:
 
 def label_panel(axes: Axes, title: str, subtitle: str, x: str, y: str) -> None:
     """Write what a panel shows above it, and what its axes are beside them."""
-    axes.set_title(title, fontsize=9.5, loc="left", pad=18, parse_math=False)
+    axes.set_title(printable(title), fontsize=9.5, loc="left", pad=18, parse_math=False)
     axes.annotate(
-        subtitle,
+        printable(subtitle),
         (0, 1),
         xytext=(0, 5),
         xycoords="axes fraction",
@@ -472,8 +512,8 @@ def label_panel(axes: Axes, title: str, subtitle: str, x: str, y: str) -> None:
         fontsize=7.5,
         color="#444444",
     )
-    axes.set_xlabel(x, fontsize=8)
-    axes.set_ylabel(y, fontsize=8)
+    axes.set_xlabel(printable(x), fontsize=8)
+    axes.set_ylabel(printable(y), fontsize=8)
     if axes.get_xscale() == "log":
         axes.xaxis.set_major_formatter(power_of_ten)
         axes.xaxis.set_minor_locator(NullLocator())
@@ -500,61 +540,97 @@ def _family(scheme: str) -> str:
     return split_derivative(scheme)[0]
 
 
-def _plotted_error(block: Block, s: int, p: int, *, relative: bool) -> Array:
-    """Return |error| along the grid, not below half the unit roundoff of the reference, which no one can beat."""
+def _limit_epsilons(axes: Axes, block: Block) -> None:
+    """End the axis a little beyond the grid."""
+    grid = block.grid[block.grid > 0]
+    low, high = (float(grid.min()), float(grid.max())) if grid.size else (1e-16, 1.0)
+    room = max(high / low, 1e2) ** 0.03
+    axes.set_xlim(low / room, high * room)
+    axes.xaxis.set_major_locator(FixedLocator(_decades(low, high)))
+
+
+def _limit_errors(axes: Axes, errors: Array) -> None:
+    """End the axis a little beyond the errors, but at most :data:`MOST_DECADES` above the least of them."""
+    with np.errstate(over="ignore"):
+        low, high = np.log10(errors.min()), np.log10(min(errors.max(), errors.min() * 10.0**MOST_DECADES))
+    room = 0.04 * max(high - low, 2.0)
+    axes.set_ylim(10.0 ** max(low - room, -320.0), 10.0 ** min(high + room, 308.0))
+    axes.yaxis.set_major_locator(FixedLocator(_decades(*axes.get_ylim())))
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return the powers of ten that have a tick, few of them: each takes longer to draw than a curve."""
+    first, last = int(np.ceil(np.log10(low) - 1e-9)), int(np.floor(np.log10(high) + 1e-9))
+    step = next(step for step in (1, 2, 3, 5, 10, 20, 50, 100) if (last - first) // step < MOST_TICKS)
+    return [10.0**power for power in range(first, last + 1) if power % step == 0]
+
+
+def _say_why_empty(axes: Axes, block: Block, p: int) -> None:
+    """Label a panel for which there is no error to draw."""
+    _label_curve_axes(axes, block, p, "error")
+    axes.set_yticks([])
+    axes.text(0.5, 0.5, _why_empty(block, p), transform=axes.transAxes, ha="center", va="center", fontsize=9)
+
+
+def _why_empty(block: Block, p: int) -> str:
+    reference = block.references[p]
+    if not reference.is_settled:
+        sides = (("left", reference.left), ("right", reference.right))
+        limits = [f"{float(limit):.6g} from the {side}" for side, limit in sides if limit is not None]
+        reason = ", ".join(limits) or reference.reason
+        known = {"nondifferentiable": "there is no derivative here"}
+        words = known.get(reference.verdict, f"the exact derivative is {reference.verdict}")
+        return "\n".join(["no error to measure:", words, *([drawn_name(reason, 70)] * bool(reason))])
+    status = block.status[:, p, : block.grid_size]
+    counts = {each.label: int(np.count_nonzero(status == each)) for each in STATUSES}
+    return "\n".join(["no cell is ok:", ", ".join(f"{count} {label}" for label, count in counts.items() if count)])
+
+
+def _plotted_errors(block: Block, p: int, *, relative: bool) -> Array:
+    """Return |error| by scheme along the grid, not below half the unit roundoff of the reference.
+
+    No one can beat that; where the derivative is 0 the least error that is not 0 takes its place.
+    """
     grid = slice(0, block.grid_size)
     if relative:
-        return np.asarray(np.maximum(block.relative_error[s, p, grid], unit_roundoff(block.dtype) / 2))
+        return np.asarray(np.maximum(block.relative_error[:, p, grid], unit_roundoff(block.dtype) / 2))
     errors = np.abs(block.error[:, p, grid])
     positive = errors[errors > 0]
     floor = positive.min() if positive.size else unit_roundoff(block.dtype)
-    return np.asarray(np.maximum(errors[s], floor))
+    return np.asarray(np.maximum(errors, floor))
 
 
-def _draw_curve(
-    axes: Axes, block: Block, s: int, p: int, *, relative: bool, style: tuple[str, str] | None
-) -> tuple[float, float] | None:
-    """Draw one scheme and return its right end, if it has any point."""
-    epsilon = block.epsilon[s, p, : block.grid_size]
-    status = block.status[s, p, : block.grid_size]
-    error = _plotted_error(block, s, p, relative=relative)
-    ok = (status == Status.OK) & ~np.isnan(error)
-    if not ok.any():
-        return None
-    if style is None:
-        axes.plot(epsilon[ok], error[ok], color=BACKGROUND, linewidth=0.7, zorder=1)
-        return None
-    color, marker = style
-    axes.plot(epsilon[ok], error[ok], color=color, marker=marker, markersize=2.8, linewidth=1.2, zorder=3)
-    lost = (status == Status.COLLAPSED) & ~np.isnan(error)
-    axes.plot(epsilon[lost], error[lost], "x", color=color, markersize=3, alpha=0.5, zorder=2)
-    right = np.flatnonzero(ok)[0]
-    return float(epsilon[right]), float(error[right])
+def _draw_curves(axes: Axes, block: Block, p: int, errors: Array) -> list[tuple[float, float, str, str]]:
+    """Draw the schemes, and return right end, name and colour of those that are emphasised."""
+    emphasised = emphasised_schemes(block.schemes)
+    epsilon, status = block.epsilon[:, p, : block.grid_size], block.status[:, p, : block.grid_size]
+    known = ~np.isnan(errors)
+    ok, lost = known & (status == Status.OK), known & (status == Status.COLLAPSED)
+    crowd, ends = [], []
+    for s, scheme in enumerate(block.schemes):
+        x, y = epsilon[s, ok[s]], errors[s, ok[s]]
+        if scheme not in emphasised:
+            crowd.append(np.column_stack([x, y]))
+            continue
+        if not x.size:
+            continue
+        color, marker = emphasised[scheme]
+        axes.add_line(Line2D(x, y, color=color, marker=marker, markersize=2.8, linewidth=1.2, zorder=3))
+        if lost[s].any():
+            look: dict[str, Any] = {"marker": "x", "markersize": 3, "linestyle": "", "alpha": 0.5, "zorder": 2}
+            axes.add_line(Line2D(epsilon[s, lost[s]], errors[s, lost[s]], color=color, **look))
+        ends.append((float(x[0]), float(y[0]), scheme, color))
+    axes.add_collection(LineCollection(crowd, colors=BACKGROUND, alpha=FADED, linewidths=0.7, zorder=1), autolim=False)
+    return ends
 
 
-def _draw_roundoff(axes: Axes, block: Block, *, relative: bool) -> None:
-    if not relative:
-        return
-    u = unit_roundoff(block.dtype)
-    axes.axhline(u, color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    axes.annotate(
-        f"unit roundoff u = {u:.2g}",
-        (0.01, u),
-        xytext=(0, 5),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        fontsize=6.5,
-        color="#555555",
-        va="bottom",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.85},
-        zorder=4,
-    )
-
-
-def _label_curve_axes(axes: Axes, block: Block, p: int, *, relative: bool) -> None:
-    axes.set_title(block_title(block), fontsize=9.5, loc="left", pad=18, parse_math=False)
-    axes.text(0, 1.015, point_title(block, p), transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
-    _label_axes(axes, "relative error" if relative else "absolute error (the derivative is 0)")
+def _label_curve_axes(axes: Axes, block: Block, p: int, error: str) -> None:
+    title = shorten(printable(block_title(block)), TITLE_LENGTH)
+    # A height that is given need not be found, which takes a look at every label.
+    axes.set_title(title, y=1.0, fontsize=9.5, loc="left", pad=18, parse_math=False)
+    subtitle = f"{point_title(block, p)}, u = {unit_roundoff(block.dtype):.2g}"
+    axes.text(0, 1.015, subtitle, transform=axes.transAxes, va="bottom", fontsize=7.5, color="#444444")
+    _label_axes(axes, error)
 
 
 def _label_axes(axes: Axes, error: str) -> None:
@@ -609,9 +685,16 @@ def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
         placed.append((float(height), float(right), name, color))
     placed.sort()
     heights = spread([height for height, *_ in placed])
-    for label, (height, right, name, color) in zip(heights, placed, strict=True):
-        axes.plot([right, 1.03], [height, label], transform=axes.transAxes, color=color, linewidth=0.6, clip_on=False)
-        axes.text(1.04, label, name, transform=axes.transAxes, fontsize=7.5, color=color, va="center", parse_math=False)
+    lines = [
+        [(right, min(max(height, 0.0), 1.0)), (1.03, label)]
+        for label, (height, right, *_) in zip(heights, placed, strict=True)
+    ]
+    colors = [color for *_, color in placed]
+    leaders = LineCollection(lines, colors=colors, linewidths=0.6, transform=axes.transAxes, clip_on=False)
+    axes.add_collection(leaders, autolim=False)
+    place: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7.5, "va": "center", "parse_math": False}
+    for label, (*_, name, color) in zip(heights, placed, strict=True):
+        axes.text(1.04, label, drawn_name(name, SCHEME_LENGTH), color=color, **place)
 
 
 def spread(heights: list[float], gap: float = 0.052) -> list[float]:
@@ -651,6 +734,27 @@ def _label_cell(axes: Axes, row: int, column: int, digits: float) -> None:
     label = axes.text(column, row, f"{digits:.0f}", ha="center", va="center", fontsize=6, color=cell_colors(digits)[1])
     # It lies within the axes; the layout need not measure a thousand of them.
     label.set_in_layout(False)
+
+
+@cache
+def font(weight: str = "normal", family: str = "DejaVu Sans") -> FT2Font:
+    """Return a font that comes with matplotlib."""
+    return get_font(findfont(FontProperties(family=family, weight=weight)))
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(font(family="DejaVu Sans Mono").get_charmap()) & frozenset(font().get_charmap())
+
+
+def printable(text: str) -> str:
+    """Return a text with every character that the fonts of figures and pages do not have as its number in Unicode."""
+    return "".join(c if ord(c) in _letters() else " " if c.isspace() else f"[U+{ord(c):04X}]" for c in text)
+
+
+def drawn_name(text: str, width: int) -> str:
+    """Return a text of at most so many letters that the fonts of figures have."""
+    return shorten(printable(text), width)
 
 
 def shorten(text: str, width: int) -> str:

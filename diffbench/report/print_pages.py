@@ -7,16 +7,15 @@ from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import to_hex
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Bbox
 
-from diffbench.report.plots import _STYLE, INK, Axes, Figure, Line2D, Text
+from diffbench.report.plots import _STYLE, INK, Axes, Figure, Line2D, Text, font, power_of_ten, printable
 from diffbench.report.table import PrintedColumn, Table, compact, ended, printed_parts, sentence
 
 WIDTH, HEIGHT = 8.27, 11.69
@@ -40,6 +39,13 @@ HALF, CAPTION = 4.1, 0.9
 
 TALLEST_LABELS = 2.3
 """Inches that axes need so that eight labels beside them stay apart."""
+
+LEAST_MARKER = 0.7
+"""How much smaller markers become at most."""
+
+MANY_POINTS = 12
+MARKERS_APART = 2.5
+"""On a curve of so many points markers are so many times their size apart."""
 
 GREY = "#444444"
 
@@ -79,23 +85,50 @@ def fitted(figure: Figure, width: float, height: float | None = None) -> Figure:
     _pull_inside(figure)
     for axes in figure.axes:
         _thin_out(axes)
+        _thin_markers(axes, min(width / old_width, 1.0))
     return figure
 
 
 def _thin_out(axes: Axes) -> None:
-    """Leave out labels below an axis that would lie on the one before, where they are given one by one."""
-    axis, taken = axes.xaxis, 0.0
-    kept: list[str] = []
-    if not isinstance(axis.get_major_locator(), FixedLocator):
-        return
+    """Leave out labels below an axis that would lie on others, where their places are given.
+
+    Powers of ten stay evenly spaced: every second one has a label, or every third.
+    """
+    axis = axes.xaxis
     labels = axis.get_ticklabels()
-    for label in labels:
-        box = label.get_window_extent()
-        is_free = bool(label.get_text()) and (not kept or box.x0 > taken)
-        taken = box.x1 + 2 if is_free else taken
-        kept.append(label.get_text() if is_free else "")
-    if any(label.get_visible() for label in labels):
-        axis.set_ticks([label.get_position()[0] for label in labels], labels=kept)
+    if not isinstance(axis.get_major_locator(), FixedLocator) or not any(label.get_visible() for label in labels):
+        return
+    boxes = [label.get_window_extent() if label.get_text() else None for label in labels]
+    if getattr(axis.get_major_formatter(), "func", None) is power_of_ten:
+        steps = (list(range(len(labels)))[::-step] for step in range(1, len(labels) + 1))
+        kept = next((step for step in steps if _free(boxes, step[::-1]) == step[::-1]), [])
+    else:
+        kept = _free(boxes, range(len(labels)))
+    texts = [label.get_text() if i in kept else "" for i, label in enumerate(labels)]
+    axis.set_ticks([label.get_position()[0] for label in labels], labels=texts)
+
+
+def _free(boxes: Sequence[Any], order: Iterable[int]) -> list[int]:
+    """Return which labels, from left to right, do not lie on the one before of them."""
+    kept: list[int] = []
+    for i in order:
+        if boxes[i] is not None and (not kept or boxes[i].x0 > boxes[kept[-1]].x1 + 4):
+            kept.append(i)
+    return kept
+
+
+def _thin_markers(axes: Axes, share: float) -> None:
+    """Make markers smaller on a figure that became narrower, and give fewer points of a long curve one."""
+    for line in axes.lines:
+        if line.get_marker() in {"None", "", None} or line.get_transform() != axes.transData:
+            continue
+        line.set_markersize(line.get_markersize() * max(share**0.5, LEAST_MARKER))
+        x = np.asarray(line.get_xdata())
+        if axes.get_xscale() != "log" or x.size < MANY_POINTS or line.get_markevery() is not None:
+            continue
+        ends = axes.transData.transform([(x[0], 1.0), (x[-1], 1.0)])[:, 0] * 72 / axes.figure.dpi
+        between = float(abs(ends[1] - ends[0])) / (x.size - 1)
+        line.set_markevery(max(1, round(MARKERS_APART * line.get_markersize() / max(between, 0.01))))
 
 
 def inked(figure: Figure) -> Figure:
@@ -310,26 +343,11 @@ def _printable_row(row: Any) -> dict[str, Any]:
 
 
 @cache
-def _font(weight: str = "normal", family: str = "DejaVu Sans") -> FT2Font:
-    return get_font(findfont(FontProperties(family=family, weight=weight)))
-
-
-@cache
-def _letters() -> frozenset[int]:
-    return frozenset(_font(family="DejaVu Sans Mono").get_charmap()) & frozenset(_font().get_charmap())
-
-
-def printable(text: str) -> str:
-    """Return a text with every character that the fonts of the pages do not have as its number in Unicode."""
-    return "".join(c if ord(c) in _letters() else " " if c.isspace() else f"[U+{ord(c):04X}]" for c in text)
-
-
-@cache
 def _advance(letter: str, weight: str) -> float:
     """Return the width of a letter as a share of its size."""
-    font = _font(weight)
-    font.set_size(100, 72)
-    return float(font.load_char(ord(letter)).linearHoriAdvance / 65536 / 100)
+    face = font(weight)
+    face.set_size(100, 72)
+    return float(face.load_char(ord(letter)).linearHoriAdvance / 65536 / 100)
 
 
 def wrapped(text: str, size: float, inches: float, weight: str = "normal") -> list[str]:

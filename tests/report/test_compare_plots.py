@@ -39,6 +39,15 @@ def texts(figure):
     return [*(text.get_text() for text in axes.texts), *legend, axes.get_title("left"), axes.get_xlabel()]
 
 
+def test_letters_that_the_font_has_not_stand_as_their_numbers():
+    mine = [OpaqueScheme("差", lambda f, x, e, k=k: 2.0 + k * e, derivative=1) for k in (1, 9)]
+    before, after = (run(Spec("exp", [each], GRID)) for each in mine)
+    figure = comparison_figure(compare(before, after), "前", "後")
+    assert any("[U+524D] → [U+5F8C]" in text for text in texts(figure))
+    assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ["[U+5DEE]"]
+    assert figure_bytes(figure, "svg")
+
+
 def test_errors_are_in_the_bin_that_is_nearest_to_them():
     centres = bin_centres()
     assert centres.size == BINS

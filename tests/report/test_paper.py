@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +113,21 @@ def test_latex_knows_accents_greek_and_says_what_it_does_not_know():
     assert escape_latex("é Å š ő") == r"\'{e} \r{A} \v{s} \H{o}"
     assert escape_latex("ε ≤ 10⁻³") == r"$\varepsilon$ $\leq$ 10$^{-}$$^{3}$"
     assert escape_latex("日") == "[U+65E5]"
+
+
+def test_markers_on_a_narrow_figure_are_small_and_stay_apart():
+    wide, narrow = (error_curves(run(Spec(["exp"], ["forward-1", "central-2"])).blocks[0]) for _ in range(2))
+    fitted(untitled(narrow), 84 / 25.4)
+    own, other = (next(line for line in f.axes[0].lines if line.get_marker() == "o") for f in (narrow, wide))
+    assert own.get_markersize() < other.get_markersize()
+    x = narrow.axes[0].transData.transform(own.get_xydata())[:, 0] * 72 / narrow.dpi
+    shown = x[:: own.get_markevery()]
+    assert 5 < len(shown) < len(x) / 2
+    assert np.abs(np.diff(shown)).min() > 1.5 * own.get_markersize()
+    labels = [label.get_text() for label in narrow.axes[0].get_xticklabels()]
+    places = [i for i, label in enumerate(labels) if label]
+    assert len(places) > 2
+    assert len(set(np.diff(places))) == 1
 
 
 def test_a_report_shows_names_as_text(papers):

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -14,6 +15,7 @@ from PIL import Image
 from diffbench import DiffbenchError, Function, OpaqueScheme, Spec, plot, run
 from diffbench.reference.parts import PARTS
 from diffbench.report.plots import (
+    BACKGROUND,
     cell_colors,
     error_curves,
     figure_bytes,
@@ -75,15 +77,41 @@ def test_names_at_the_ends_do_not_overlap(many):
 def test_all_schemes_are_drawn_and_the_crowd_is_grey(many):
     (axes,) = plot(many, "exp").axes
     curves = [line for line in axes.lines if len(line.get_xdata()) > 20]
-    assert len(curves) == len(many.blocks[0].schemes)
-    assert len([line for line in curves if line.get_color() == "#BBBBBB"]) == len(curves) - 8
+    crowd = [each for each in axes.collections if to_hex(each.get_colors()[0]) == BACKGROUND]
+    assert len(curves) == 8
+    assert sum(len(each.get_segments()) for each in crowd) == len(many.blocks[0].schemes) - 8
 
 
 def test_the_line_of_the_unit_roundoff_is_drawn_and_named(few):
     (axes,) = plot(few, "exp").axes
     u = unit_roundoff("float64")
     assert any(list(line.get_ydata()) == [u, u] for line in axes.lines)
-    assert any("unit roundoff" in text for text in texts(axes))
+    (label,) = [text for text in axes.texts if text.get_text() == "unit roundoff u"]
+    assert label.get_position()[0] > 1
+    (axes,) = error_curves(few.block("exp"), 0).axes
+    assert axes.get_ylim()[0] < u < axes.get_ylim()[1]
+    assert any("u = 1.1e-16" in text for text in texts(axes))
+
+
+def test_errors_that_overflow_do_not_press_the_others_flat():
+    block = run(Spec(Function("f", "exp(500*x)", ["0.1"]), ["forward-1", "central-8"], anatomy=True)).blocks[0]
+    axes, strip = error_curves(block).axes
+    low, high = axes.get_ylim()
+    assert np.nanmax(block.relative_error) > 1e100
+    assert low < np.nanmin(block.relative_error) < 1e40 < high * 1e17 < 1e60
+    assert not any(label.get_visible() for label in axes.get_xticklabels())
+    assert strip.get_xlim() == axes.get_xlim()
+    for end in axes.collections[-1].get_segments():
+        assert (end[:, 1] <= 1).all()
+
+
+@pytest.mark.parametrize("scheme", ["forward-1", "central-4"])
+def test_ticks_are_few(few, scheme):
+    (axes,) = error_curves(few.block("exp"), list(FEW).index(scheme) % 2).axes
+    for axis in (axes.xaxis, axes.yaxis):
+        powers = np.log10(axis.get_ticklocs())
+        assert 3 <= powers.size <= 6
+        assert len(set(np.diff(powers).round(6))) == 1
 
 
 def test_the_points_are_the_errors_of_the_ok_cells(few):
@@ -161,15 +189,36 @@ def test_the_typical_point_is_neither_best_nor_worst():
     assert typical_point([curves_of(block)]) == 2
 
 
+def test_a_point_with_a_derivative_of_0_is_rather_typical_than_one_without_any():
+    block = run(Spec(Function("f", "Abs(x)", ["0", "1"]), ["forward-1-d2"], "1e-1:1e-3")).blocks[0]
+    assert typical_point([curves_of(block)]) == 1
+    (axes,) = error_curves(block).axes
+    assert axes.get_ylabel() == "absolute error (the derivative is 0)"
+
+
+def test_where_every_cell_fails_the_figure_counts_them():
+    function = Function("f", "x**2", ["3"], evaluate=lambda x: x * np.nan)
+    (axes,) = error_curves(run(Spec(function, ["forward-1"], "1e-1:1e-3")).blocks[0]).axes
+    assert "no cell is ok:\n9 nonfinite" in texts(axes)
+
+
 def test_a_point_without_digits_is_not_typical():
     block = run(Spec(Function("f", "Abs(x)*x", ["0", "1"]), ["forward-1"])).blocks[0]
     assert typical_point([curves_of(block)]) == 1
 
 
 @pytest.mark.parametrize("formula", ["Abs(x - 1)", "Max(sin(x)**2 + cos(x)**2, 1)"])
-def test_a_function_without_any_ok_cell_still_has_a_figure(formula):
+def test_a_function_without_any_ok_cell_has_a_figure_that_says_why(formula):
     results = run(Spec(Function("f", formula, ["1"]), ["forward-1"], "1e-1:1e-3"))
     assert results.counts["ok"] == 0
+    block = results.blocks[0]
+    (axes,) = error_curves(block).axes
+    (said,) = [text for text in texts(axes) if text.startswith("no error to measure")]
+    words = {"nondifferentiable": "there is no derivative here", "uncertain": "the exact derivative is uncertain"}
+    assert words[block.references[0].verdict] in said
+    assert ("-1 from the left, 1 from the right" in said) == (formula == "Abs(x - 1)")
+    assert axes.get_ylabel() == "error"
+    assert not axes.get_yticks().size
     assert figure_bytes(plot(results, "f"), "svg").startswith(b"<?xml")
     assert figure_bytes(plot(results), "svg").startswith(b"<?xml")
 
@@ -191,6 +240,16 @@ def test_odd_names_stand_in_heat_maps(name):
     (label,) = figure.axes[0].get_yticklabels()
     assert label.get_text().startswith(name[:20])
     ET.fromstring(figure_bytes(figure, "svg"))  # noqa: S314  (our own)
+
+
+def test_letters_that_the_font_has_not_stand_as_their_numbers():
+    mine = OpaqueScheme("差", lambda f, x, e: 6.01)
+    results = run(Spec(Function("日本/x", "x**2", ["3"], tags=["🙂"]), [mine, "forward-1"], ["1e-3", "1e-4"]))
+    for figure in (error_curves(results.blocks[0]), heat_map(results)):
+        assert figure_bytes(figure, "svg")
+        said = {text.get_text() for text in figure.findobj(Text)}
+        assert any(text.startswith("[U+65E5][U+672C]/x") for text in said)
+        assert "[U+5DEE]" in said
 
 
 def test_heat_map_has_a_row_a_function_and_a_column_a_scheme(few):
