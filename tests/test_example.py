@@ -41,7 +41,9 @@ def frame(text):
     kept = [line for line in text.splitlines() if not line.startswith(("|", "Made with "))]
     plain = NUMBER.sub("N", "\n".join(kept))
     plain = re.sub(
-        r"[\w()-]+ comes first|best is [\w()-]+|(?<=from cheap to dear: )[^;]*|(?<=dotted: )[^;]*", "…", plain
+        r"[\w()-]+ comes first|best is [\w()-]+|(?<=from cheap to dear: )[^;]*|(?<=fewest evaluations: )[^;]*",
+        "…",
+        plain,
     )
     return plain.replace("NN", "N")
 

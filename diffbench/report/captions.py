@@ -102,21 +102,38 @@ def profile_caption(scope: Scope) -> str:
     )
 
 
-def work_precision_caption(scope: Scope, fronts: Sequence[Sequence[str]]) -> str:
-    """Return what the figure of work and precision shows, and which schemes are on the front, and on the next one."""
-    named = [", ".join(front) for front in fronts]
+def work_precision_caption(scope: Scope, fronts: Sequence[Sequence[str]], mute: int = 0) -> str:
+    """Return what the figure of work and precision shows, and which schemes are on the front, or on the next one.
+
+    Parameters
+    ----------
+    scope : Scope
+        What it was drawn from.
+    fronts : sequence of sequence of str
+        The schemes on the front; where that is a single one, those on the front of the others too.
+    mute : int
+        How many schemes are left out, since they have no answer.
+    """
     return _joined(
         f"evaluations of f for one estimate, and digits, of {_what(scope)}",
+        _mute(mute),
         "digits: for each function the median over its points, then the median over functions; up and to the left is "
         f"better; {NO_ANSWER}",
         "filled markers at the optimal ε" + (", hollow ones at the usual ε" if scope.has_usual else ""),
-        f"on the front, dashed, from cheap to dear: {named[0]}" if named else "",
-        f"without it, dotted: {named[1]}" if len(named) > 1 else "",
+        *_fronts(fronts),
         _epsilons(scope),
     )
 
 
-def classes_caption(scope: Scope, what: str, shown: int, left_out: int) -> str:
+def _fronts(fronts: Sequence[Sequence[str]]) -> list[str]:
+    """Return which schemes are on the fronts; a front of one is the best of all, and no line."""
+    alone = [front[0] for front in fronts[:1] if len(front) == 1]
+    lines = zip(("on the front, dashed", "on the next front, dotted"), fronts, strict=False)
+    best = [f"most digits and fewest evaluations: {scheme}" for scheme in alone]
+    return best + [f"{words}, from cheap to dear: {', '.join(front)}" for words, front in lines if len(front) > 1]
+
+
+def classes_caption(scope: Scope, what: str, shown: int, left_out: int, mute: int = 0) -> str:
     """Return what the figure of digits by class shows.
 
     Parameters
@@ -127,11 +144,14 @@ def classes_caption(scope: Scope, what: str, shown: int, left_out: int) -> str:
         ``class`` or ``function``.
     shown, left_out : int
         How many of these are shown, and have no room.
+    mute : int
+        How many schemes are left out, since they have no answer.
     """
     by = "by class of function, its first tag" if what == "class" else "by function"
     over = "for each function the median over its points, then the median over the class"
     return _joined(
         f"digits {by}, of {_what(scope)}",
+        _mute(mute),
         f"{over if what == 'class' else 'the median over the points'}; {NO_ANSWER}; further to the right is better",
         "filled markers at the optimal ε" + (", hollow ones at the usual ε" if scope.has_usual else ""),
         f"{shown} shown, {left_out} of the fewest functions left out" if left_out else "",
@@ -157,6 +177,10 @@ def _what(scope: Scope) -> str:
     problems = f"{counted(scope.problems, 'problem')} ({counted(scope.functions, 'function')} at their points)"
     which = f"{ordinal(scope.derivative)} derivative, {scope.dtype}"
     return f"{counted(scope.schemes, 'scheme')}{named} on {problems}, {which}"
+
+
+def _mute(schemes: int) -> str:
+    return f"{counted(schemes, 'scheme')} without any answer left out" if schemes else ""
 
 
 def _left_out(scope: Scope) -> str:

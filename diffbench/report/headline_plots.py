@@ -33,15 +33,18 @@ from diffbench.report.captions import (
     work_precision_caption,
 )
 from diffbench.report.plots import (
+    BACKGROUND,
+    FADED,
     INK,
     Axes,
     Figure,
     NullLocator,
+    beside_panel,
+    drawn_name,
     emphasised_schemes,
     ordinal,
     power_of_ten,
     see_through,
-    shorten,
     spread,
     stacked_panels,
     whole_ticks,
@@ -60,7 +63,10 @@ LINE = 0.135
 LABEL_LENGTH = 24
 FONT = 7.0
 
-CROWD: dict[str, Any] = {"color": "#808080", "alpha": 0.45, "linewidth": 0.7, "zorder": 1}
+FINE, COARSE = 2.0, 4.0
+"""Points that steps of a curve are apart where it is emphasised, and where it is not."""
+
+CROWD: dict[str, Any] = {"color": BACKGROUND, "alpha": FADED, "linewidth": 0.7, "zorder": 1}
 """How schemes are drawn that are not emphasised."""
 
 OPTIMAL, USUAL = "at the optimal ε", "at the usual ε"
@@ -110,23 +116,27 @@ def accuracy_over_x(results: Results) -> Headline | None:
 
 def _of_pool(pool: Pool, spec: str) -> list[Headline]:
     scope = scope_of(pool, spec, len(emphasised_schemes(pool.schemes)))
-    works, classes = work_and_digits(pool), digits_by_class(pool)
+    works, classes = answered(pool), digits_by_class(pool)
     price = "What an estimate costs, and its digits"
     profile = Headline(f"profile-{_where(pool)}", "How near the best", profile_figure(pool), profile_caption(scope))
     return [
-        # One scheme is always the best of all.
-        *((profile,) if len(pool.schemes) > 1 else ()),
+        # One scheme is always the best of all, and one problem has no distribution.
+        *((profile,) if min(len(pool.schemes), pool.x.size) > 1 else ()),
         Headline(
             f"work-precision-{_where(pool)}",
             price,
             work_precision_figure(pool, works),
-            work_precision_caption(scope, [[work.scheme for work in front] for front in pareto_fronts(works)]),
+            work_precision_caption(
+                scope,
+                [[work.scheme for work in front] for front in pareto_fronts(works)],
+                len(pool.schemes) - len(works),
+            ),
         ),
         Headline(
             f"classes-{_where(pool)}",
             f"Digits by {_of_what(classes)}",
             classes_figure(pool, classes),
-            classes_caption(scope, classes.what, len(classes.names), classes.left_out),
+            classes_caption(scope, classes.what, len(classes.names), classes.left_out, len(pool.schemes) - len(works)),
         ),
     ]
 
@@ -139,6 +149,12 @@ def _of_what(classes: ClassDigits) -> str:
     return "function" if classes.what == "function" else "class of function"
 
 
+def answered(pool: Pool) -> list[Work]:
+    """Return what the schemes spend that have an answer at some problem, and their digits, the best first."""
+    mute = {scheme for scheme, own in zip(pool.schemes, pool.optimal, strict=True) if np.isnan(own).all()}
+    return [work for work in work_and_digits(pool) if work.scheme not in mute]
+
+
 def profile_figure(pool: Pool) -> Figure:
     """Return the performance profiles of the schemes, at the optimal and at the usual epsilon."""
     styles, panels = emphasised_schemes(pool.schemes), _criteria(pool)
@@ -147,15 +163,78 @@ def profile_figure(pool: Pool) -> Figure:
     end = _last_change(list(shares.values()))
     for axes, (words, own) in zip(axes_of, shares.items(), strict=True):
         axes.set_xscale("log")
-        _draw_schemes(axes, FACTORS[:end], own[:, :end], pool.schemes, styles)
         axes.set_xlim(1, FACTORS[end - 1])
-        axes.xaxis.set_major_formatter(power_of_ten)
         axes.set_ylim(-0.02, 1.02)
+        _draw_steps(axes, panels[words], pool.schemes, styles)
+        axes.xaxis.set_major_formatter(power_of_ten)
         _finish(axes, words, "share of problems", bool(pool.x.size))
         _label_ends(axes, _ends(own[:, :end], pool.schemes, styles))
     subtitle = f"{_group(pool)}  ·  ↖ up and left is better"
     _title(axes_of, "How near the best scheme", subtitle, "factor of the least error of any scheme")
     return see_through(figure)
+
+
+def _draw_steps(axes: Axes, digits: Array, schemes: Sequence[str], styles: Styles) -> None:
+    """Draw the share of problems of each scheme, in steps at its own factors, with a few markers on each curve."""
+    known = np.where(np.isnan(digits), -np.inf, digits)
+    with np.errstate(invalid="ignore"):
+        behind = known.max(axis=0, initial=-np.inf) - known
+    decades = float(np.log10(axes.get_xlim()[1]))
+    size = np.array([decades, 1.04]) / np.multiply(_inches(axes), 72)
+    for s, scheme in enumerate(schemes):
+        corners = profile_steps(behind[s], decades)
+        if scheme not in styles:
+            x, y = sparse(corners, size * COARSE).T
+            axes.plot(10**x, y, **CROWD)
+            continue
+        (color, marker), i = styles[scheme], list(styles).index(scheme)
+        x, y = sparse(corners, size * FINE).T
+        places = decades * (np.arange(3) + (i + 1) / (len(styles) + 1)) / 3
+        x, y, marked = _with_places(x, y, places)
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3.2, "linewidth": 1.2, "zorder": 3}
+        axes.plot(10**x, y, markevery=marked, **look)
+
+
+def profile_steps(behind: Array, decades: float) -> Array:
+    """Return the corners of a performance profile, the exact distribution of the problems, log10 of factor and share.
+
+    Parameters
+    ----------
+    behind : array
+        (N,) digits behind the best scheme at each problem; infinite or NaN where there is no answer.
+    decades : float
+        How far the profile is drawn.
+
+    Examples
+    --------
+    >>> profile_steps(np.array([0.0, 2.0, np.inf, 0.0]), 3.0).tolist()
+    [[0.0, 0.5], [2.0, 0.5], [2.0, 0.75], [3.0, 0.75]]
+    """
+    at, count = np.unique(behind[behind <= decades], return_counts=True)
+    share = np.cumsum(count) / max(behind.size, 1)
+    if not at.size or at[0] > 0:
+        at, share = np.insert(at, 0, 0.0), np.insert(share, 0, 0.0)
+    x = np.append(np.repeat(at, 2)[1:], decades)
+    return np.column_stack([x, np.repeat(share, 2)])
+
+
+def sparse(corners: Array, size: Array) -> Array:
+    """Return the corners of a line without those that are nearer to the one before than a size, in both directions."""
+    kept = [0]
+    for i in range(1, len(corners) - 1):
+        if (np.abs(corners[i] - corners[kept[-1]]) >= size).any():
+            # Else a long level stretch would become a slope.
+            is_long = (np.abs(corners[i] - corners[i - 1]) >= 2 * size).any()
+            kept += [i - 1] * bool(is_long and kept[-1] < i - 1) + [i]
+    return np.asarray(corners[[*kept, len(corners) - 1]])
+
+
+def _with_places(x: Array, y: Array, places: Array) -> tuple[Array, Array, list[int]]:
+    """Return a line of steps with further points on its level stretches, and where these are."""
+    after = np.searchsorted(x, places, side="right")
+    heights = np.array([np.interp(place, x, y) for place in places])
+    marked = (after + np.arange(places.size)).tolist()
+    return np.insert(x, after, places), np.insert(y, after, heights), marked
 
 
 def _criteria(pool: Pool) -> dict[str, Array]:
@@ -180,9 +259,11 @@ def work_precision_figure(pool: Pool, works: Sequence[Work]) -> Figure:
     for work in measured:
         _draw_work(axes, places[work.scheme], work, styles.get(work.scheme))
     for front, dashes in zip(fronts, ((4, 2), (1, 2)), strict=False):
+        if len(front) == 1:
+            continue
         x, y = [places[work.scheme] for work in front], [work.optimal or 0.0 for work in front]
         axes.step(x, y, where="post", color=INK, linewidth=1.0, linestyle=(0, dashes), zorder=2)
-    _label_evaluations(axes, list(places.values()), [work.evaluations for work in measured])
+    _label_evaluations(axes, list(places.values()), measured, styles)
     axes.set_ylim(*_limits(value for work in measured for value in (work.optimal, work.usual) if value is not None))
     whole_ticks(axes.yaxis, 8)
     _finish(axes, "", "correct digits, median over functions", bool(measured))
@@ -193,7 +274,10 @@ def work_precision_figure(pool: Pool, works: Sequence[Work]) -> Figure:
         (places[work.scheme], value) for work in measured for value in (work.optimal, work.usual) if value is not None
     ]
     _label_points(axes, [(places[work.scheme], work.optimal or 0.0, work.scheme) for work in named], lines, marks)
-    subtitle = f"{_group(pool)}  ·  ● optimal ε  ○ usual ε  -- front  ·  ↖ up and left is better"
+    signs = ("-- front", "·· next front")
+    drawn = "".join(f"  {sign}" for front, sign in zip(fronts, signs, strict=False) if len(front) > 1)
+    has_usual = any(work.usual is not None for work in measured)
+    subtitle = f"{_group(pool)}  ·  {_markers(has_usual)}{drawn}  ·  ↖ up and left is better"
     _title([axes], "What an estimate costs, and its digits", subtitle, "evaluations of f for one estimate")
     return see_through(figure)
 
@@ -223,28 +307,42 @@ def stand_beside(works: Iterable[Work]) -> dict[str, float]:
     }
 
 
-def _label_evaluations(axes: Axes, places: Sequence[float], evaluations: Sequence[int]) -> None:
-    """Label a logarithmic axis with the whole numbers that occur, as far as they have room."""
+def _markers(has_usual: bool) -> str:
+    """Return what the markers of a figure stand for."""
+    return "● optimal ε" + "  ○ usual ε" * has_usual
+
+
+def _label_evaluations(axes: Axes, places: Sequence[float], works: Sequence[Work], styles: Styles) -> None:
+    """Label a logarithmic axis with the numbers of evaluations that occur, as far as they have room.
+
+    Those of schemes that are named come before the others.
+    """
     low, high = min(places, default=1.0) / 1.25, max(places, default=2.0) * 1.25
     axes.set_xlim(low, high)
-    width = np.log(high / low)
+    inches = _inches(axes)[0] / np.log(high / low)
+    named = {work.evaluations for work in works if work.scheme in styles}
     kept: list[int] = []
-    for number in sorted(set(evaluations)):
-        if not kept or np.log(max(number, NEVER) / max(kept[-1], NEVER)) > 0.055 * width:
+    for number in sorted({work.evaluations for work in works}, key=lambda number: (number not in named, number)):
+        away = [abs(np.log(max(number, NEVER) / max(other, NEVER))) * inches for other in kept]
+        if min(away, default=1.0) > LETTER * len(str(number)) + 0.06:
             kept.append(number)
+    kept.sort()
     axes.set_xticks([max(number, NEVER) for number in kept], [str(number) for number in kept])
 
 
 def classes_figure(pool: Pool, classes: ClassDigits) -> Figure:
     """Return the digits of the schemes on each class: filled at the optimal epsilon, hollow at the usual one."""
-    styles, rows = emphasised_schemes(pool.schemes), len(classes.names)
-    names = [shorten(name, LABEL_LENGTH) for name in classes.names]
+    rows, shown = len(classes.names), {work.scheme for work in answered(pool)}
+    styles = {scheme: style for scheme, style in emphasised_schemes(pool.schemes).items() if scheme in shown}
+    names = [drawn_name(name, LABEL_LENGTH) for name in classes.names]
     height = 1.3 + max(0.26 * rows, 1.3 * LINE * len(styles), 1.0)
     left = max(0.62, 0.2 + LETTER * max(map(len, names), default=0))
     figure, (axes,) = stacked_panels(WIDTH + left - 0.62, height, 1, right=_label_room(styles), left=left)
     optimal, usual = (np.maximum(digits, FLOOR) for digits in (classes.optimal, classes.usual))
     lanes = {scheme: (i - (len(styles) - 1) / 2) * 0.78 / len(styles) for i, scheme in enumerate(styles)}
     for s, scheme in enumerate(pool.schemes):
+        if scheme not in shown:
+            continue
         place = np.arange(rows) + lanes.get(scheme, 0.0)
         _draw_dots(axes, place, optimal[:, s], usual[:, s], styles.get(scheme))
     for row in range(1, rows):
@@ -261,7 +359,7 @@ def classes_figure(pool: Pool, classes: ClassDigits) -> Figure:
     _title(
         [axes],
         title,
-        f"{_group(pool)}  ·  ● optimal ε  ○ usual ε  ·  → further right is better",
+        f"{_group(pool)}  ·  {_markers(not np.isnan(usual).all())}  ·  → further right is better",
         "correct digits, median",
     )
     axes.grid(visible=False, axis="y")
@@ -408,23 +506,21 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str, str]]) -> None
     low, high = axes.get_ylim()
     at = [(value - low) / (high - low) for value, *_ in ends]
     for height, end, (_, name, color, marker) in zip(spread(at, LINE / _inches(axes)[1]), at, ends, strict=True):
-        x = 1 + np.array([0.0, 0.12]) / _inches(axes)[0]
-        axes.plot(x, [end, height], transform=axes.transAxes, color=color, linewidth=0.7, clip_on=False)
+        axes.plot([0, 0.12], [end, height], transform=beside_panel(axes), color=color, linewidth=0.7, clip_on=False)
         _name(axes, height, name, color, marker)
 
 
 def _name(axes: Axes, height: float, name: str, color: str, marker: str) -> None:
     """Write a name at the right of a panel, at a height from 0 to 1, after its marker."""
-    inch = 1 / _inches(axes)[0]
     look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4, "linestyle": "", "clip_on": False}
-    axes.plot([1 + 0.16 * inch], [height], transform=axes.transAxes, **look)
-    text = shorten(name, LABEL_LENGTH)
-    axes.text(1 + 0.24 * inch, height, text, transform=axes.transAxes, fontsize=FONT, va="center", parse_math=False)
+    axes.plot([0.17], [height], transform=beside_panel(axes), **look)
+    text = drawn_name(name, LABEL_LENGTH)
+    axes.text(0.25, height, text, transform=beside_panel(axes), fontsize=FONT, va="center", parse_math=False)
 
 
 def _label_room(names: Iterable[str]) -> float:
     """Return the inches that names at the right of a panel take."""
-    return 0.32 + LETTER * max((len(shorten(name, LABEL_LENGTH)) for name in names), default=0)
+    return 0.32 + LETTER * max((len(drawn_name(name, LABEL_LENGTH)) for name in names), default=0)
 
 
 def _inches(axes: Axes) -> tuple[float, float]:
@@ -497,7 +593,7 @@ def _label_points(
     """Name points in a panel whose limits are set, beside lines and marks, with a line to those whose name is away."""
     width, height = _inches(axes)
     at = [_in_inches(axes, x, y) for x, y, _ in points]
-    names = [shorten(name, LABEL_LENGTH) for *_, name in points]
+    names = [drawn_name(name, LABEL_LENGTH) for *_, name in points]
     taken = [box for line in lines for box in _stairs([_in_inches(axes, *corner) for corner in line])]
     taken += [_around(*_in_inches(axes, *mark)) for mark in marks]
     boxes = place_labels(at, [LETTER * len(name) for name in names], (0, 0, width + 0.1, height), LINE, taken)

@@ -18,9 +18,12 @@ from diffbench.report.headline_plots import (
     headline_figures,
     number_text,
     place_labels,
+    profile_steps,
+    sparse,
     stand_beside,
 )
 from diffbench.report.plots import INK, STYLES, emphasised_schemes, error_curves, figure_bytes, inline_svg, see_through
+from diffbench.report.print_pages import fitted
 
 FEW = ("forward-1", "central-2", "complex-step")
 KINDS = ("profile", "work-precision", "classes")
@@ -87,12 +90,81 @@ def test_every_scheme_is_named_in_the_grey_of_all_text(few):
 
 def test_profiles_are_drawn_as_they_are_computed(few):
     first, second = by_name(few)["profile"].figure.axes
-    curves = {line.get_color(): line.get_ydata() for line in first.lines if len(line.get_xdata()) > 2}
+    curves = {line.get_color(): line for line in first.lines if len(line.get_xdata()) > 2}
     (pool,) = pools(few.curves)
-    best = np.isin(pool.optimal, np.nanmax(pool.optimal, axis=0)).mean(axis=1)
-    for scheme, share in zip(FEW, best, strict=True):
-        assert curves[STYLES[scheme][0]][0] == pytest.approx(share)
+    behind = np.nanmax(pool.optimal, axis=0) - pool.optimal
+    for scheme, own in zip(FEW, behind, strict=True):
+        x, y = curves[STYLES[scheme][0]].get_data()
+        assert y[0] == pytest.approx((own == 0).mean())
+        # Of so few problems each step is at its own factor, and is a step.
+        rises = np.flatnonzero(np.diff(y))
+        assert (np.diff(x)[rises] == 0).all()
+        np.testing.assert_allclose(np.log10(x[rises]), np.unique(own[own > 0]), atol=1e-9)
     assert (first.get_xscale(), first.get_xlim()) == ("log", second.get_xlim())
+
+
+def test_a_profile_is_the_exact_distribution():
+    behind = np.array([3.0, 0.5, np.inf, 0.5, np.nan])
+    assert profile_steps(behind, 4.0).tolist() == [[0, 0], [0.5, 0], [0.5, 0.4], [3, 0.4], [3, 0.6], [4, 0.6]]
+    assert profile_steps(np.full(3, np.inf), 4.0).tolist() == [[0, 0], [4, 0]]
+
+
+def test_a_line_of_many_steps_is_thinned_and_stays_where_it_is():
+    corners = profile_steps(np.append(np.linspace(0, 1, 400), 3.0), 4.0)
+    size = np.array([0.05, 0.02])
+    thin = sparse(corners, size)
+    assert len(thin) < len(corners) / 4
+    assert thin[[0, -1]].tolist() == corners[[0, -1]].tolist()
+    away = np.abs(corners[:, None, :] - thin[None, :, :]) / size
+    ramp = corners[:, 0] <= 1
+    assert away[ramp].max(axis=2).min(axis=1).max() <= 1
+    assert [3.0, corners[-3, 1]] in thin.tolist()
+
+
+def test_one_problem_has_no_profile():
+    names = [headline.name for headline in headline_figures(run(Spec(Function("f", "exp(x)", ["1"]), FEW)))]
+    assert names == ["work-precision-d1-float64", "classes-d1-float64"]
+
+
+def test_schemes_without_any_answer_are_left_out_and_what_is_not_drawn_is_not_named():
+    results = run(Spec(["exp", "sin"], ["central-2", "complex-step"], "1e-1:1e-4", dtypes=["float16"], rules=[]))
+    assert results.counts["unsupported"] > 0
+    for kind in ("work-precision", "classes"):
+        headline = by_name(results)[kind]
+        said = " ".join(texts(headline.figure))
+        assert "central-2" in said
+        assert "complex-step" not in said
+        assert "○" not in said
+        assert "front" not in said
+        assert "1 scheme without any answer left out" in headline.caption
+
+
+def test_the_front_that_is_drawn_is_named(few):
+    headline = by_name(few)["work-precision"]
+    assert "-- front" not in " ".join(texts(headline.figure))
+    assert "dashed" not in headline.caption
+    headline = by_name(run(Spec(["exp", "sin"], ["forward-1", "central-2", "central-4"])))["work-precision"]
+    assert "○ usual ε  -- front  ·" in " ".join(texts(headline.figure))
+    assert "on the front, dashed, from cheap to dear: " in headline.caption
+
+
+def test_every_number_of_evaluations_has_a_tick(standard):
+    (axes,) = by_name(standard)["work-precision"].figure.axes
+    evaluations = {work.evaluations for work in work_and_digits(pools(standard.curves)[0])}
+    assert {7, 8} < evaluations
+    assert {label.get_text() for label in axes.get_xticklabels()} == {str(number) for number in evaluations}
+
+
+def test_names_stay_beside_the_panel_when_it_becomes_narrow(standard):
+    for kind in ("classes", "profile"):
+        figure = fitted(by_name(standard)[kind].figure, 84 / 25.4)
+        axes = figure.axes[0]
+        right = axes.get_window_extent().x1
+        marks = [line for line in axes.lines if not line.get_clip_on() and len(line.get_xdata()) == 1]
+        assert len(marks) == 8
+        for mark in marks:
+            (place,) = mark.get_transform().transform(mark.get_xydata())
+            assert place[0] - right == pytest.approx(0.17 * figure.dpi)
 
 
 def test_work_and_precision_stand_at_their_medians(few):
@@ -193,19 +265,27 @@ def test_fewer_than_three_x_are_no_axis():
 
 
 @pytest.mark.parametrize(
-    "function",
+    ("function", "count"),
     [
-        Function("f", "Abs(x)", ["0"]),
-        Function("f", "x**2", ["0"]),
-        Function("f", "x**2", ["1", "2", "3"], evaluate=lambda x: x * np.nan),
+        (Function("f", "Abs(x)", ["0"]), 2),
+        (Function("f", "x**2", ["0"]), 2),
+        (Function("f", "x**2", ["1", "2", "3"], evaluate=lambda x: x * np.nan), 3),
     ],
 )
-def test_runs_without_any_digits_have_figures(function):
+def test_runs_without_any_digits_have_figures(function, count):
     results = run(Spec([function], ["forward-1", "central-2"], "1e-1:1e-3"))
-    assert len(headline_figures(results)) == 3
+    assert len(headline_figures(results)) == count
     for headline in (*headline_figures(results), accuracy_over_x(results)):
         if headline is not None:
             assert figure_bytes(headline.figure, "svg").startswith(b"<?xml")
+
+
+def test_letters_that_the_font_has_not_stand_as_their_numbers():
+    functions = [Function("日本", "x**2", ["3"], tags=["関数"]), Function("g", "x", ["1"], tags=["🙂"])]
+    results = run(Spec(functions, ["forward-1", "central-2"], ["1e-3", "1e-4"]))
+    figure = by_name(results)["classes"].figure
+    assert {"[U+95A2][U+6570]", "[U+1F642]"} <= set(texts(figure))
+    assert figure_bytes(figure, "svg")
 
 
 @pytest.mark.parametrize("name", ["$x^2$", "<script>&", "x" * 200, "%d"])
