@@ -5,6 +5,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from diffbench.analysis.outcomes import Case
 from diffbench.analysis.profiles import ecdf, performance_profile, reliability, work_precision
@@ -20,8 +21,12 @@ from diffbench.report.leaderboard_plots import (
     reliability_figure,
     work_precision_caption,
     work_precision_figure,
+    work_time_caption,
+    work_time_figure,
 )
-from diffbench.report.plots import figure_bytes
+from diffbench.report.plots import BACKGROUND, INK, figure_bytes
+from diffbench.report.print_pages import fitted
+from diffbench.sweep.contest import Timing
 
 FIGURES = {
     work_precision_figure: work_precision_caption,
@@ -93,8 +98,54 @@ def test_forty_contestants_are_named_and_no_two_look_alike(draw, many):
     figure = draw(many)
     names = legend_texts(figure)
     assert sorted(names) == sorted({case.library for case in many})
-    looks = {(curve_of(figure, name).get_color(), curve_of(figure, name).get_marker()) for name in names}
-    assert len(looks) == MANY
+    lines = [curve_of(figure, name) for name in names]
+    looks = {(line.get_color(), line.get_marker(), line.get_fillstyle(), line.get_linestyle()) for line in lines}
+    assert len(looks) == (MANY if draw in CURVES else 8 + 24)
+    vivid = [line for line in lines if line.get_color() != BACKGROUND]
+    assert len(vivid) == len({line.get_color() for line in vivid}) == len({line.get_marker() for line in vivid}) == 8
+    assert min(line.get_zorder() for line in vivid) > max(line.get_zorder() for line in lines if line not in vivid)
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+def test_figures_lie_on_any_ground_and_say_which_way_is_better(draw, many):
+    figure = draw(many)
+    assert {text.get_color() for text in figure.findobj(Text)} == {INK}
+    assert not figure.patch.get_visible()
+    assert not any(axes.patch.get_visible() for axes in figure.axes)
+    assert "is better" in figure.axes[0].texts[0].get_text()
+    assert "is better" in FIGURES[draw](many)
+    assert "the 8 of most digits in colour" in FIGURES[draw](many)
+    assert "in colour" not in FIGURES[draw]([case for case in many if case.library.startswith("library-3-")])
+
+
+@pytest.mark.parametrize(("micro", "ticks"), [(120.0, {"50", "100", "200"}), (30_000.0, {"10,000", "20,000"})])
+def test_the_axis_of_time_has_plain_numbers(micro, ticks, many):
+    names = list(dict.fromkeys(case.library for case in many))[:5]
+    times = [1e-6 * micro * (i + 1) / 2 for i in range(5)]
+    timings = [Timing(name, "p", 2, 3, time, time / 1.1, time * 1.1) for name, time in zip(names, times, strict=True)]
+    (axes,) = work_time_figure(many, timings).axes
+    assert "µs" in axes.get_xlabel()
+    assert "time" in axes.get_xlabel()
+    shown = {label.get_text() for label in axes.get_xticklabels()}
+    assert ticks <= shown
+    assert len(shown) <= 10
+    assert "is better" in work_time_caption(many, timings)
+    narrow = [label.get_text() for label in fitted(axes.figure, 84 / 25.4).axes[0].get_xticklabels()]
+    assert narrow[0]
+    assert set(narrow) - {""} <= shown
+
+
+def test_few_cases_are_drawn_in_steps_and_many_are_not(many):
+    (axes,) = profile_figure(many).axes
+    assert {line.get_drawstyle() for line in axes.lines} == {"steps-post"}
+    (axes,) = profile_figure([case._replace(point=case.point + k) for case in many for k in (0, 100, 200, 300)]).axes
+    assert {line.get_drawstyle() for line in axes.lines} == {"default"}
+
+
+def test_letters_that_the_font_has_not_stand_as_their_numbers(many):
+    figure = ecdf_figure([case._replace(library="差分") for case in many[:20]])
+    assert legend_texts(figure) == ["[U+5DEE][U+5206]"]
+    assert figure_bytes(figure, "svg")
 
 
 @pytest.mark.parametrize("draw", FIGURES)
@@ -192,15 +243,13 @@ def test_who_never_answers_is_counted_beside_the_figure(many):
     assert "mute" not in legend_texts(work_precision_figure([*many, *some]))
 
 
-@pytest.mark.parametrize("packages", [3, len(COLORS) + 5])
-def test_packages_have_colours_and_no_style_stands_twice(packages):
-    named = [(f"{p}-{i}", f"package-{p}") for p in range(packages) for i in range(12)]
+def test_the_best_have_a_colour_of_their_own_and_no_style_stands_twice():
+    named = [f"contestant-{i}" for i in range(90)]
     styles = contestant_styles([*named, *named])
-    assert list(styles) == [name for name, _ in named]
-    assert len({(style.color, style.marker, style.fill) for style in styles.values()}) == len(named)
-    for p in range(packages):
-        assert len({styles[f"{p}-{i}"].color for i in range(12)}) == 1
-    assert len({style.color for style in styles.values()}) == min(packages, len(COLORS))
+    assert list(styles) == named
+    assert len(set(styles.values())) == len(named)
+    assert [styles[name].color for name in named[:8]] == list(COLORS)
+    assert {styles[name].color for name in named[8:]} == {BACKGROUND}
 
 
 @pytest.mark.parametrize("draw", FIGURES)
