@@ -46,6 +46,21 @@ for module in walk_packages(diffbench.__path__, "diffbench."):
     if not module.name.endswith("__main__"):
         import_module(module.name)
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the quick tests of a file together, so that what they share is made once.
+
+    Slow ones are few and long, and share less.
+    """
+    if "not slow" not in config.option.markexpr:
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
 settings.register_profile(
     "diffbench",
     derandomize=True,

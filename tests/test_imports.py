@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -115,9 +116,14 @@ def source_files():
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
 
 
+@cache
+def tree_of(path):
+    return ast.parse((Path(diffbench.__file__).parent / path).read_text("utf-8"))
+
+
 @pytest.mark.parametrize("path", source_files())
 def test_public_things_of_every_module_are_documented(path):
-    tree = ast.parse((Path(diffbench.__file__).parent / path).read_text("utf-8"))
+    tree = tree_of(path)
     assert ast.get_docstring(tree), path
     kinds = (ast.FunctionDef, ast.ClassDef)
     bare = [
@@ -132,8 +138,7 @@ def test_public_things_of_every_module_are_documented(path):
 def test_matplotlib_is_imported_by_what_draws_only():
     users = {}
     for path in source_files():
-        tree = ast.parse((Path(diffbench.__file__).parent / path).read_text("utf-8"))
-        for node in ast.walk(tree):
+        for node in ast.walk(tree_of(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
