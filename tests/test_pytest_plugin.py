@@ -146,6 +146,7 @@ def test_a_report_for_machines_says_it_too(outcome):
     assert "'evaluations': 2" in found.get("value")
 
 
+@pytest.mark.slow
 def test_workers_tell_their_controller(tmp_path, outcome):
     done = in_a_project(tmp_path, "-v", "-n", "2", "--benchmark-disable", "-k", "timed or counted or wrong")
     _, rows = table(done.stdout)

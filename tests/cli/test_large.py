@@ -300,7 +300,7 @@ def dying(times, monkeypatch):
 MANY = (*("--suite", "standard", "-s", "forward-1", "--dtype", "float32", "--dtype", "float64"), "--no-report")
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_worker_that_dies_costs_a_retry_not_the_run(times, diffbench, monkeypatch, tmp_path):
     calls = dying(times, monkeypatch)
     code, out, err = diffbench("run", *MANY, "--no-anatomy", "--quiet", "--out", "run", "--executor", "processes")

@@ -7,6 +7,7 @@ BARE = (*QUICK, "--no-report")
 STATUSES = {"ok", "collapsed", "uncertain", "nondifferentiable", "nonfinite", "failed", "domain", "unsupported"}
 
 
+@pytest.mark.slow
 def test_the_table_and_where_the_report_is(diffbench, tmp_path):
     outcome = diffbench("leaderboard", *QUICK, "--out", "board")
     assert outcome.code == 0

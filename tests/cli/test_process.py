@@ -9,7 +9,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from diffbench import Spec, load, run
+from diffbench import load
 from diffbench.errors import StoreError
 
 COMMAND = (sys.executable, "-m", "diffbench")
@@ -49,6 +49,7 @@ def test_the_lab_end_to_end(done):
     assert [path.name for path in folder.iterdir()] == ["lab"]
 
 
+@pytest.mark.slow
 def test_warnings_are_errors_and_there_are_none(tmp_path):
     outcome = diffbench(
         *("run", "-f", "abs", "-f", "exp-100x", "--epsilon", "1:1e-30:1/decade", "--out", "run", "--quiet"),
@@ -69,15 +70,6 @@ def test_json_can_be_piped(done):
     folder, _ = done
     outcome = diffbench("show", "lab", "--format", "json", cwd=folder)
     assert len(json.loads(outcome.stdout, parse_constant=pytest.fail)) == 21
-
-
-def test_a_reader_that_has_gone_is_no_reason_to_complain(done):
-    folder, _ = done
-    with subprocess.Popen(
-        [*COMMAND, "show", "lab"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        process.stdout.close()
-        assert process.stderr.read() == ""
 
 
 @pytest.mark.parametrize(
@@ -111,7 +103,7 @@ def test_numbers_are_printed_in_utf8_whatever_the_locale(done):
     assert "ε" in outcome.stdout.decode("utf-8")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_leaves_whole_files(number, tmp_path):
     # The standard suite is one piece of work, and nearly done when its first line is read; this is several.
     several = ("--dtype", "float32", "--dtype", "float64", "--epsilon", "1:1e-16:40/decade")
@@ -157,10 +149,10 @@ def test_the_main_job_takes_seconds_and_leaves_the_report(tmp_path):
     assert page.stat().st_size < 3_000_000
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
-    run(Spec("lab"), out=tmp_path / "lab")
-    arguments = [sys.executable, "-m", "diffbench", "show", str(tmp_path / "lab")]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_a_reader_that_goes_away_is_no_error(done):
+    folder, _ = done
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*COMMAND, "show", "lab"], cwd=folder, **streams) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 0

@@ -306,9 +306,10 @@ def test_figures_keep_their_lines_on_a_page(results):
 
 
 def test_all_curves_are_drawn_three_ways(tmp_path):
-    results = run(Spec(["exp", "linear"], ["central-2", "forward-1"], "1e-1:1e-9:1/decade"))
+    functions = [Function("exp", "exp(x)", ["0", "1"]), Function("linear", "2*x", ["3"])]
+    results = run(Spec(functions, ["central-2", "forward-1"], "1e-1:1e-9:1/decade"))
     told = []
-    points = sum(len(part.x) for part in results.curves)
+    points = 3
     assert write_curves(results, tmp_path / "f", progress=lambda *numbers: told.append(numbers)) == points
     assert told == [(i, points) for i in range(1, points + 1)]
     names = {path.name for path in (tmp_path / "f").iterdir()}
