@@ -10,7 +10,7 @@ from gates import EXP, SCHEMES, WAVE, base, base_results, elsewhere, spec, with_
 
 from diffbench import EmptySelectionError, Function, NotComparableError, check, run
 from diffbench.analysis.baseline import NO_ERROR, baseline_of
-from diffbench.analysis.gate import judge
+from diffbench.analysis.gate import ACCEPT, _ulps, judge
 from diffbench.analysis.judgement import Finding, Judgement, gravest_first
 from diffbench.analysis.pairing import TRANSITIONS
 from diffbench.analysis.self_test import self_test
@@ -164,8 +164,9 @@ def test_another_formula_is_not_comparable():
     wave = Function("wave", "sin(3*x)/x + 1", ["0.7"])
     found = check(run(spec([EXP, wave])), base())
     finding = only(found)
-    assert finding.exit_code == 4
-    assert finding.sentence.startswith("the function wave has another formula or noise than in the baseline")
+    assert (finding.exit_code, finding.rule, finding.group) == (4, "definition", "")
+    what = "the function wave has another formula or noise than in the baseline"
+    assert finding.sentence == f"{what}, 198 cells cannot be compared; {ACCEPT}"
     assert counted(found)["not comparable"] == finding.cells == 3 * 66
 
 
@@ -396,6 +397,11 @@ def test_a_baseline_of_another_suite_is_not_comparable():
 
 
 # sentences ------------------------------------------------------------------------------------------------------------
+
+
+def test_errors_are_told_in_units_of_the_last_place_as_far_as_these_can_be_counted():
+    assert [_ulps(quarters) for quarters in (-4, 0, 10, 1024)] == ["0.5 ulp", "1 ulp", "5.66 ulp", "1.16e+77 ulp"]
+    assert _ulps(1025) == "more than 1e77 ulp (of a derivative that is 0, or next to it)"
 
 
 def test_the_gravest_finding_comes_first_and_decides():

@@ -165,3 +165,8 @@ def test_digits_are_finite_and_end_at_half_the_unit_roundoff(dtype):
     assert digits[:2].tolist() == pytest.approx([best, best])
     assert digits[2:5].tolist() == pytest.approx([2, 0, -3])
     assert np.isnan(digits[5:]).all()
+    assert not np.signbit(digits[3])
+
+
+def test_an_error_of_more_units_than_there_are_floats_is_infinite_and_no_warning():
+    assert ulp_error(np.array([1e300]), np.zeros(1), np.zeros(1), "float64").tolist() == [np.inf]

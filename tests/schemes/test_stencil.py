@@ -179,8 +179,19 @@ def test_richardson_refuses_ratios_that_do_not_exceed_one(ratio):
 
 
 def test_the_identity_cannot_be_extrapolated():
-    with pytest.raises(InputError, match="the identity has no error"):
+    with pytest.raises(InputError, match=r"^stencil: the identity has no error$"):
         richardson(Stencil([0], [1]))
+
+
+def test_only_a_stencil_can_be_extrapolated():
+    with pytest.raises(InputError, match=r"^stencil: 'central-2' is not a Stencil$"):
+        richardson("central-2")
+
+
+def test_the_node_in_the_middle_is_x_itself():
+    seen = []
+    Stencil.forward()(lambda node: seen.append(node) or 1.0, 3, 0.5)
+    assert [repr(node) for node in seen] == ["3", "3.5"]
 
 
 # Refusals -------------------------------------------------------------------------------------------------------------
@@ -211,8 +222,9 @@ def test_the_identity_cannot_be_extrapolated():
         (lambda: Stencil.forward(1, 0), "order: 0"),
         (lambda: Stencil.forward(1, 1.5), "order: 1.5"),
         (lambda: Stencil.backward("1"), "derivative: '1'"),
-        (lambda: Stencil.forward(10**6), "derivative: 1000000"),
-        (lambda: Stencil.forward(1, 10**6), "order: 1000000"),
+        (lambda: Stencil.forward(10**6), "derivative: 1000000 is not a whole number from 1 to 50$"),
+        (lambda: Stencil.forward(51), "derivative: 51 is not a whole number from 1 to 50$"),
+        (lambda: Stencil.forward(1, 10**6), "order: 1000000 is not a whole number from 1 to 100$"),
     ],
 )
 def test_what_is_no_stencil_is_refused_by_the_rule(make, message):
