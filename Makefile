@@ -3,7 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: report test test-all test-slow check verify gate bench fuzz leaderboard example docs clean
+.PHONY: report test test-all test-slow coverage mutation check verify gate bench fuzz leaderboard example docs clean
+
+# Workers and the children of tests find modules that are compiled already.
+test test-slow coverage: export PYTHONDONTWRITEBYTECODE =
 
 report: $(VENV)/.core
 	$(BIN)/diffbench run --rule all
@@ -15,6 +18,18 @@ test-all: test test-slow
 
 test-slow: $(VENV)/.slow
 	$(BIN)/python -m pytest -m slow -n $(JOBS)
+
+# Lines and branches of the package that no test runs, quick or slow.
+coverage: $(VENV)/.slow
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(JOBS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --show-missing --skip-covered
+
+# Small changes of the code, each of which a test must notice; ONLY=diffbench.reference.pair.* takes one module.
+mutation: $(VENV)/.dev
+	$(BIN)/mutmut run --max-children $(JOBS) $(if $(ONLY),'$(ONLY)')
+	$(BIN)/mutmut results | grep --invert-match 'not checked' || true
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -70,7 +85,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --jobs $(JOBS) --quiet docs build/docs
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
