@@ -152,6 +152,12 @@ def test_a_correctly_rounded_estimate_is_within_half_a_unit(dtype, truth):
     assert ulp_error(error, hi, lo, dtype)[0] <= 0.5
 
 
+def test_the_error_of_one_number_is_a_number():
+    error = signed_error(np.float64(1), np.float64(1), np.float64(2.0**-60))
+    assert isinstance(error, np.float64)
+    assert error == -(2.0**-60)
+
+
 def test_relative_errors_are_null_where_the_truth_is_zero():
     got = relative_error(np.array([1.0, -2.0, 0.0]), np.array([0.0, 4.0, -4.0]))
     assert np.isnan(got[0])

@@ -215,7 +215,7 @@ def test_the_node_in_the_middle_is_x_itself():
         (lambda: Stencil([0, 1], [1, 1]), "begin with 2 at 0"),
         (lambda: Stencil([-1, 1], [-1, 1]), "begin with 2 at 1"),
         (lambda: Stencil([-1, 0, 1], ["1/2", -1, "1/2"]), "begin with 1/2 at 2"),
-        (lambda: Stencil([0, 1], [0, 0]), "all vanish"),
+        (lambda: Stencil([0, 1], [0, 0]), "but all vanish$"),
         (lambda: Stencil.central(1, 3), "order: 3 is odd"),
         (lambda: Stencil.central(2, 1), "order: 1 is odd"),
         (lambda: Stencil.central(0), "derivative: 0"),
@@ -223,6 +223,8 @@ def test_the_node_in_the_middle_is_x_itself():
         (lambda: Stencil.forward(1, 1.5), "order: 1.5"),
         (lambda: Stencil.backward("1"), "derivative: '1'"),
         (lambda: Stencil.forward(10**6), "derivative: 1000000 is not a whole number from 1 to 50$"),
+        (lambda: Stencil.forward(2**98), f"derivative: {2**98} is not a whole number from 1 to 50$"),
+        (lambda: Stencil.forward(2**99), "derivative: a huge number is not a whole number from 1 to 50$"),
         (lambda: Stencil.forward(51), "derivative: 51 is not a whole number from 1 to 50$"),
         (lambda: Stencil.forward(1, 10**6), "order: 1000000 is not a whole number from 1 to 100$"),
     ],
@@ -230,6 +232,10 @@ def test_the_node_in_the_middle_is_x_itself():
 def test_what_is_no_stencil_is_refused_by_the_rule(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_the_largest_family_is_a_stencil():
+    assert Stencil.forward(50).derivative == 50
 
 
 # combine() in textbook order ------------------------------------------------------------------------------------------
