@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diffbench import Stencil, richardson
 from diffbench.errors import InputError
-from diffbench.schemes.stencil import MAX_NODES, combine
+from diffbench.schemes.stencil import MAX_NODES, _exact_offsets, combine
 
 
 def fractions(texts):
@@ -201,9 +201,11 @@ def test_the_node_in_the_middle_is_x_itself():
     ("make", "message"),
     [
         (lambda: Stencil.fit(range(3), 3), "3 nodes cannot give derivative 3"),
-        (lambda: Stencil.fit([0, 0], 1), "offsets: two are equal"),
+        (lambda: Stencil.fit([0, 0], 1), "^offsets: two are equal$"),
         (lambda: Stencil.fit(["0.5", "1/2"], 1), "offsets: two are equal"),
-        (lambda: Stencil.fit([], 0), "offsets: there are none"),
+        (lambda: Stencil.fit([], 0), "^offsets: there are none$"),
+        (lambda: Stencil.fit("12"), "^offsets: '12' is not a list of numbers$"),
+        (lambda: Stencil([0, 1], 5), "^weights: 5 is not a list of numbers$"),
         (lambda: Stencil.fit(range(MAX_NODES + 1), 1), "are more than"),
         (lambda: Stencil.fit(["a", 1]), "offset: 'a'"),
         (lambda: Stencil.fit([math.nan, 1]), "offset: nan"),
@@ -236,6 +238,7 @@ def test_what_is_no_stencil_is_refused_by_the_rule(make, message):
 
 def test_the_largest_family_is_a_stencil():
     assert Stencil.forward(50).derivative == 50
+    assert len(_exact_offsets(range(MAX_NODES))) == MAX_NODES
 
 
 # combine() in textbook order ------------------------------------------------------------------------------------------
