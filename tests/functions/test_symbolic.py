@@ -116,9 +116,9 @@ def test_polylog_has_sympys_values_and_derivatives(order):
 
 def test_polylog_does_not_simplify_its_argument():
     argument = "+".join(f"sin({i}*x)/(1 + x**{i})" for i in range(1, 7))
-    start = time.perf_counter()
+    start = time.process_time()
     sympy.diff(meaning(f"polylog(3, {argument})"), X, 2)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_incomplete_gammas_that_sympy_writes_out_have_their_values():
