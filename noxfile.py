@@ -83,6 +83,24 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Say which lines and branches of the package no test runs."""
+    session.install("-e", ".[all,dev,docs]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", JOBS)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", "--show-missing", "--skip-covered")
+
+
+@nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Change the code a little in many places, each of which a test must notice."""
+    session.install("-e", ".[test,dev]")
+    session.run("mutmut", "run", "--max-children", JOBS, *session.posargs)
+    session.run("mutmut", "results")
+
+
+@nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Give parsers and loaders many inputs that nobody would write."""
     session.install("-e", ".")

@@ -8,10 +8,14 @@ from importlib.util import find_spec
 WAIT = 30
 
 
+def chromium():
+    """Return the browser's program, None where there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def missing():
     """Return what keeps these tests from running."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    needed = {"the package selenium": find_spec("selenium"), "chromium": chromium}
+    needed = {"the package selenium": find_spec("selenium"), "chromium": chromium()}
     needed["chromedriver"] = shutil.which("chromedriver")
     return ", ".join(name for name, found in needed.items() if not found)
 
@@ -23,7 +27,7 @@ def browser(*, scripts=True):
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or shutil.which("chromium-browser")
+    options.binary_location = chromium()
     flags = ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "hide-scrollbars")
     quiet = ("disable-background-networking", "disable-component-update", "disable-sync", "no-first-run")
     for flag in (*flags, *quiet, "window-size=1280,900"):
