@@ -29,7 +29,7 @@ from diffbench.functions.function import Function
 from diffbench.reference.pair import unit_in_last_place
 from diffbench.reference.parts import PARTS
 from diffbench.reference.verdict import enclosing_text
-from diffbench.report.plots import emphasised_schemes
+from diffbench.report.plots import MOST_DECADES, emphasised_schemes
 from diffbench.rounding import finite, unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme, parse_scheme
 from diffbench.sweep.curves import NEIGHBOURS
@@ -307,6 +307,7 @@ def embedded(explored: Sequence[Explored]) -> tuple[str, str]:
         "curve": CURVE,
         "parts": PARTS,
         "window": NEIGHBOURS,
+        "decades": MOST_DECADES,
         "status": [*(status.label for status in STATUSES), Status.ABSENT.label],
         "steps": STEPS,
         "none": NONE,

@@ -573,7 +573,7 @@
     const set = (range, start, end) => Object.assign(range, { start, end, reset_start: start, reset_end: end });
     const ends = known.length ? [Math.min(...known), Math.max(...known)] : [1e-16, 1];
     set(ranges.x, ends[0] / 2, ends[1] * 2);
-    if (heights.length) set(ranges.y, low / 4, Math.min(high, low * 1e40) * 4);
+    if (heights.length) set(ranges.y, low / 4, Math.min(high, low * 10 ** index.decades) * 4);
     if (byId("chart").clientWidth < NARROW) tickLess(...ends.map(Math.log10));
   }
 
