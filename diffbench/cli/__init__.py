@@ -87,7 +87,8 @@ def main() -> NoReturn:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        code = _complain(f"{error.format_message()} See diffbench --help.", error.exit_code)
+        said = " ".join(error.format_message().split())
+        code = _complain(f"{said}{'' if said.endswith('.') else '.'} See diffbench --help.", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", INTERRUPTED)
     except (BrokenPipeError, SystemExit):

@@ -4,7 +4,8 @@ import click
 
 from diffbench.cli.output import format_option, print_object, say
 from diffbench.errors import InputError
-from diffbench.schemes.scheme import parse_scheme
+from diffbench.schemes.scheme import DifferenceScheme
+from diffbench.sweep.spec import named_scheme
 
 
 @click.command(short_help="Print offsets, weights, order and error constant of a scheme.")
@@ -16,8 +17,8 @@ def command(scheme: str, derivative: int, style: str) -> None:
 
     SCHEME is a name such as central-4, forward-2-d3, stencil(-1,0,2) or richardson(central-2).
     """
-    found = parse_scheme(scheme, derivative)
-    stencil = found.equivalent_stencil
+    found = named_scheme(scheme, derivative)
+    stencil = found.equivalent_stencil if isinstance(found, DifferenceScheme) else None
     if stencil is None:
         raise InputError(f"scheme: {found.name} has no real weights")
     fields = {

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import EmptySelectionError, InputError
+from diffbench.reference import metrics
 from diffbench.reference.parts import PARTS
 from diffbench.sweep.results import NO_CELLS, Block, Results, Status
 
@@ -80,6 +81,8 @@ def _values(block: Block) -> Iterator[tuple[tuple[str, ...], str, Array]]:
     for name in _MEASURED:
         values = getattr(block, name)
         yield CELL, name, values.astype(np.int8) if name == "status" else values
+    for metric in metrics.FURTHER:
+        yield CELL, metric.name, block.measured(metric)
     for name, values in zip(PARTS, () if block.parts is None else block.parts, strict=False):
         yield CELL, name, values
     yield REFERENCE, "x", block.x

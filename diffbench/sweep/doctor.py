@@ -72,14 +72,14 @@ def _dtype(name: str) -> dict[str, Any]:
 
 def _packages() -> Iterator[dict[str, Any]]:
     """Yield what is required, what extras would add, and what adapters would use beside it."""
-    seen = set()
+    found: dict[str, tuple[Requirement, list[str]]] = {}
     for requirement, extra in _requirements():
-        if requirement.name not in seen:
-            seen.add(requirement.name)
-            yield _package(requirement, extra)
+        _, extras = found.setdefault(requirement.name, (requirement, []))
+        extras += [extra] if extra else []
     for name in dict.fromkeys(each.package for each in libraries()):
-        if name not in seen:
-            yield _package(Requirement(name), None)
+        found.setdefault(name, (Requirement(name), []))
+    for requirement, extras in found.values():
+        yield _package(requirement, ", ".join(extras) or None)
 
 
 def _requirements() -> Iterator[tuple[Requirement, str | None]]:

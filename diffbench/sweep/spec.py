@@ -382,9 +382,9 @@ def _schemes_of(item: Any, derivatives: tuple[int, ...] | None) -> Iterator[Sche
     elif not isinstance(item, str):
         raise InputError(f"scheme: {item!r} is neither a name, a stencil nor a scheme")
     elif derivatives is None or states_derivative(item):
-        chosen = [_named(item, 1)]
+        chosen = [named_scheme(item, 1)]
     else:
-        chosen = [_named(item, m) for m in derivatives]
+        chosen = [named_scheme(item, m) for m in derivatives]
     for scheme in chosen:
         if derivatives is not None and scheme.derivative not in derivatives:
             listed = ", ".join(map(str, derivatives))
@@ -392,7 +392,7 @@ def _schemes_of(item: Any, derivatives: tuple[int, ...] | None) -> Iterator[Sche
         yield scheme
 
 
-def _named(name: str, derivative: int) -> Scheme:
+def named_scheme(name: str, derivative: int) -> Scheme:
     """Return the scheme that a name means: one by the rule of names, or another package's."""
     try:
         return parse_scheme(name, derivative)
@@ -505,7 +505,7 @@ def _has_entry(scheme: Scheme) -> bool:
 
 def _is_known(scheme: Scheme) -> bool:
     try:
-        return _named(scheme.name, scheme.derivative) == scheme
+        return named_scheme(scheme.name, scheme.derivative) == scheme
     except InputError:
         return False
 

@@ -14,6 +14,7 @@ from diffbench.cli import VERBS, cli
 from diffbench.functions import grammar
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.suites import BUILT_IN, load_suite
+from diffbench.reference.metrics import METRICS
 from diffbench.reference.parts import PARTS as PARTS_OF_ERRORS
 from diffbench.report.captions import glossary as terms
 from diffbench.rounding import exact_text
@@ -218,6 +219,12 @@ def _scheme(scheme: DifferenceScheme) -> tuple[str, ...]:
     return (*known, str(stencil.error_constant).replace("-", "−"), *lists)
 
 
+def metrics() -> str:
+    """Return the measures of an error."""
+    rows = ((code(each.name), each.unit, each.better, prose(each.description)) for each in METRICS)
+    return table(("metric", "unit", "better", "what it is"), rows)
+
+
 def step_rules() -> str:
     """Return the step rules."""
     return table(("rule", "how it chooses epsilon"), ((code(rule.name), prose(rule.description)) for rule in RULES))
@@ -340,6 +347,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "gate-keys": gate_keys,
     "glossary": glossary,
     "grammar": grammar_rules,
+    "metrics": metrics,
     "packages": packages,
     "printed-keys": printed_keys,
     "schema-version": schema_version,

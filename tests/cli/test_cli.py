@@ -261,6 +261,21 @@ def test_exact_that_is_not_settled_is_exit_code_6(diffbench):
     assert "uncertain" in one_line(diffbench("exact", "Max(sin(x)**2 + cos(x)**2, 1)", "--at", "1"), 6)
 
 
+def test_weights_are_those_of_a_plug_in_too(install, diffbench):
+    code = "from diffbench import Stencil\nWIDE = Stencil.fit([-2, -1, 1, 2])\n"
+    install("wide", code, schemes={"wide": "wide:WIDE"})
+    fields = diffbench("weights", "wide", "--format", "json").json
+    assert (fields["scheme"], fields["offsets"]) == ("wide", ["-2", "-1", "1", "2"])
+
+
+def test_a_word_that_is_none_of_a_list_is_answered_in_one_line(diffbench):
+    found = diffbench("list", "metric")
+    assert found.code == 2
+    assert found.err.startswith("diffbench: Invalid value for")
+    assert "\\n" not in found.err
+    assert found.err.endswith(". See diffbench --help.\n")
+
+
 def test_weights_are_exact_fractions(diffbench):
     fields = diffbench("weights", "central-4-d2", "--format", "json").json
     assert fields["offsets"] == ["-2", "-1", "0", "1", "2"]

@@ -7,6 +7,8 @@ import pytest
 
 from diffbench import Function, OpaqueScheme, Spec, load, run
 from diffbench.errors import EmptySelectionError, InputError
+from diffbench.reference.metrics import Metric
+from diffbench.reference.pair import relative_error
 
 KEY = ("function", "derivative", "dtype", "scheme", "point", "column")
 NUMBERS = (
@@ -83,3 +85,14 @@ def test_without_xarray_it_says_what_to_install(results, monkeypatch):
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(InputError, match=r"pip install 'diffbench\[xarray\]'"):
         results.to_xarray()
+
+
+def test_a_further_metric_is_a_variable(results, monkeypatch):
+    bits = Metric("bits", "bits", "bit", "larger", "-log2 of the relative error", _bits)
+    monkeypatch.setattr("diffbench.reference.metrics.FURTHER", (bits,))
+    cells = results.to_xarray()
+    np.testing.assert_allclose(cells.bits, -np.log2(cells.relative_error), rtol=1e-12)
+
+
+def _bits(errors, references):
+    return -np.log2(relative_error(errors, references.hi))
