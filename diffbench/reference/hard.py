@@ -16,6 +16,9 @@ from diffbench.reference.ways import ways_to
 TIME_LIMIT = 30.0
 """Seconds for the hard references of one formula and derivative."""
 
+ATTEMPTS = 2
+"""How often a reference is asked for: what ends its process does so again, unlike somebody who has ended it."""
+
 Request = tuple[Formula, Fraction, int, int]
 
 
@@ -34,16 +37,18 @@ class Expendable:
         left = self._time_limit - self._spent
         if left <= 0:
             return self._given_up()
-        reference: Reference | None
-        try:
-            reference, seconds = CHILD.ask((self._formula, x, self._derivative, self._digits), left)
-        except LateError:
-            self._spent = self._time_limit
-            return self._given_up()
-        except LostError:
-            return uncertain("the evaluation ended its process")
-        self._spent += seconds
-        return reference
+        for _ in range(ATTEMPTS):
+            try:
+                reference: Reference | None
+                reference, seconds = CHILD.ask((self._formula, x, self._derivative, self._digits), left)
+            except LateError:
+                self._spent = self._time_limit
+                return self._given_up()
+            except LostError:
+                continue
+            self._spent += seconds
+            return reference
+        return uncertain("the evaluation ended its process")
 
     def _given_up(self) -> Reference:
         return uncertain(f"not settled within the time limit of {self._time_limit:g} s")
