@@ -17,7 +17,7 @@ from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.results import Results
 from diffbench.sweep.run import resume, run
 from diffbench.sweep.spec import Spec
-from diffbench.sweep.store import KEPT
+from diffbench.sweep.store import KEPT, own_spec
 
 FAILED_CELLS = 3
 ATTEMPTS = 3
@@ -61,7 +61,7 @@ def _begun(resumed: Path | None, out: Path | None, chosen: dict[str, Any]) -> tu
     others = [*given(chosen), *(name for name in ("shard", "keep") if chosen[name]), *(["out"] if out else [])]
     if others:
         raise InputError(f"resume: the run knows its spec and its place, {', '.join(others)} cannot be given")
-    return Spec.from_toml(run_path(resumed) / "spec.toml"), resumed
+    return own_spec(run_path(resumed)), resumed
 
 
 def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, is_old: bool) -> Results:
@@ -82,4 +82,5 @@ def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, 
 
 
 def _say_damaged(path: str) -> None:
-    say(f"diffbench: {path} was damaged or missing, its block is measured again", err=True)
+    mended = "its block is measured again" if Path(path).parent.name else "it is written again"
+    say(f"diffbench: {path} was damaged or missing, {mended}", err=True)

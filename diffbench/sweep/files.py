@@ -55,7 +55,8 @@ def io_errors(path: Path) -> Iterator[None]:
 @contextmanager
 def renamed(path: Path) -> Iterator[Path]:
     """Give a temporary name beside a file that is renamed at the end, so that the file is whole or not there."""
-    partial = path.with_name(f".{path.name}.partial")
+    # Two processes may make the same report.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with io_errors(path):
         # Whatever lies there was left by a process that ended, or is a link to somewhere else.
         partial.unlink(missing_ok=True)
@@ -91,6 +92,22 @@ def refuse_link(path: Path) -> None:
         raise StoreError(f"{path}: a symbolic link, which no run makes and diffbench does not follow")
 
 
+def damage(path: Path, what: str) -> StoreError:
+    """Return the error for a file of a run folder, or beside a baseline, that is not as it was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What is wrong with it.
+    """
+    folder = next((each for each in path.parents if (each / "manifest.json").is_file()), None)
+    if folder is None or path.name in ("manifest.json", "spec.toml"):
+        return StoreError(f"{path}: damaged, {what}; put back a copy of it, or make it again")
+    return StoreError(f"{path}: damaged, {what}; {resume_command(folder)} mends it")
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     """Return a table as Parquet, with settings that give the same bytes every time.
 
@@ -121,10 +138,9 @@ def read_whole(path: Path, sha256: str) -> bytes:
     StoreError
         If it is not there, or has another checksum than it was written with.
     """
-    with io_errors(path):
-        data = read_regular(path)
+    data = _read(path)
     if checksum(data) != sha256:
-        raise StoreError(f"{path}: damaged, its checksum is not the one it was written with")
+        raise damage(path, "its checksum is not the one it was written with")
     return data
 
 
@@ -158,16 +174,24 @@ def json_text(data: object) -> str:
 
 def read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object."""
+    return parsed_object(path, _read(path, MAX_JSON_BYTES))
+
+
+def _read(path: Path, limit: int | None = None) -> bytes:
     with io_errors(path):
-        return parsed_object(path, read_regular(path, MAX_JSON_BYTES))
+        if path.exists():
+            return read_regular(path) if limit is None else read_regular(path, limit)
+    raise damage(path, "it is missing")
 
 
 def parsed_object(path: Path, data: bytes) -> dict[str, Any]:
     """Return the JSON object that a file's bytes are."""
-    with io_errors(path):
+    try:
         found = json.loads(data)
+    except ValueError as error:
+        raise damage(path, "it is not JSON") from error
     if not isinstance(found, dict):
-        raise StoreError(f"{path}: not a JSON object")
+        raise damage(path, "it is not a JSON object")
     return found
 
 
@@ -178,6 +202,8 @@ def run_path(path: str | Path) -> Path:
     manifest = Path(path) / "manifest.json"
     with io_errors(manifest):
         found = manifest.is_file()
+    if not found and (Path(path) / "plan.json").is_file():
+        raise damage(manifest, "it is missing")
     if not found:
         raise InputError(f"run: {str(path)!r} is not a run folder, it has no manifest.json")
     return Path(path)
@@ -187,7 +213,7 @@ def run_path(path: str | Path) -> Path:
 def locked(folder: Path) -> Iterator[None]:
     """Keep every other process from writing a run folder; the lock ends with the process that has it.
 
-    It lies on plan.json, which never changes. Where the system has no such locks there is none.
+    It lies on plan.json, which is never replaced. Where the system has no such locks there is none.
 
     Raises
     ------
@@ -196,7 +222,8 @@ def locked(folder: Path) -> Iterator[None]:
     """
     path = folder / "plan.json"
     with io_errors(path):
-        stream = path.open("r+b")
+        # A plan that was lost is written again by whoever has the lock.
+        stream = path.open("a+b")
     with stream:
         if not _lock(stream):
             raise StoreError(f"{folder}: another process is writing this run")

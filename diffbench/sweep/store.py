@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -34,6 +35,7 @@ from diffbench.sweep.export import (
 from diffbench.sweep.files import (
     block_name,
     checksum,
+    damage,
     io_errors,
     json_text,
     locked,
@@ -180,8 +182,8 @@ class RunFolder:
                 newborn.mkdir(parents=True)
                 for kind in ("cells", "curves"):
                     (newborn / kind).mkdir()
-                (newborn / "spec.toml").write_text(spec.to_toml(), "utf-8")
-                (newborn / "plan.json").write_text(json_text(_plan(spec, plan)), "utf-8")
+                for name, text in folder.texts.items():
+                    (newborn / name).write_bytes(text)
                 (newborn / "manifest.json").write_text(json_text(folder.manifest("running")), "utf-8")
                 if path.exists():
                     path.rmdir()
@@ -209,15 +211,15 @@ class RunFolder:
             If a file of it is damaged.
         """
         folder = run_path(path)
-        manifest, planned = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
+        manifest = read_object(folder / "manifest.json")
         check_schema(folder, manifest)
-        own = _own_spec(folder / "spec.toml") if spec is None else spec
+        own = own_spec(folder) if spec is None else spec
         if not isinstance(own, Spec):
             raise InputError(f"spec: {own!r} is not a Spec")
         if own.sha256 != manifest.get("spec_sha256"):
             raise InputError(f"run: {str(path)!r} was begun with another spec")
-        with io_errors(folder / "plan.json"):
-            plan = Plan(planned["keep"], planned["block_size"], planned["shard"], planned["shards"])
+        with io_errors(folder / "manifest.json"):
+            plan = _own_plan(folder, own, manifest)
             provenance = {key: manifest[key] for key in _PROVENANCE}
         found = cls(folder, own, plan, provenance)
         found._read_finished(manifest)
@@ -257,14 +259,13 @@ class RunFolder:
         self._refuse_links()
         self._entries.clear()
         self._read_finished(read_object(self.path / "manifest.json"))
-        damaged = self._forget_damaged()
+        damaged = self._forget_damaged() + self._mend_texts()
         for partial in self.path.rglob(".*.partial"):
             partial.unlink(missing_ok=True)
         self._is_finished = self._is_complete()
         if self._is_finished:
             return damaged
-        lines = [json.dumps(entry._asdict()) + "\n" for entry in self._entries.values()]
-        write_file(self.path / JOURNAL, "".join(lines))
+        write_file(self.path / JOURNAL, "".join(map(journal_line, self._entries.values())))
         if self.missing():
             _check_provenance(self.path, self.spec, self.provenance)
         write_file(self.path / "manifest.json", json_text({**self.manifest("running"), "blocks": []}))
@@ -288,6 +289,24 @@ class RunFolder:
                     self._entries.pop(entry.name, None)
         return found
 
+    def _mend_texts(self) -> list[str]:
+        """Write spec and plan again where they are not what they were, and return their names."""
+        found = []
+        for name, text in self.texts.items():
+            path = self.path / name
+            with io_errors(path):
+                if not path.exists() or path.read_bytes() != text:
+                    # In its place: the lock lies on the plan.
+                    path.write_bytes(text)
+                    found.append(name)
+        return found
+
+    @cached_property
+    def texts(self) -> dict[str, bytes]:
+        """The files that the folder is born with and keeps, by name."""
+        plan = json_text(_plan(self.spec, self.plan))
+        return {"spec.toml": self.spec.to_toml().encode(), "plan.json": plan.encode()}
+
     def missing(self) -> list[Unit]:
         """Return the units of which a block is not finished."""
         units = self.plan.units(self.spec)
@@ -308,7 +327,7 @@ class RunFolder:
             write_file(self.path / path, data)
         journal = self.path / JOURNAL
         with io_errors(journal), journal.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(packed.entry._asdict()) + "\n")
+            stream.write(journal_line(packed.entry))
         self._entries[packed.entry.name] = packed.entry
 
     def contents(self) -> Iterator[Packed]:
@@ -333,9 +352,11 @@ class RunFolder:
     def finish(self) -> None:
         """Write the references and the final manifest, where they are not there yet."""
         if not self._is_finished:
+            # Arrow takes no path that is not UTF-8, but it takes an open file.
             with (
                 renamed(self.path / "references.parquet") as partial,
-                pq.ParquetWriter(partial, REFERENCE_SCHEMA, compression="zstd") as writer,
+                partial.open("wb") as stream,
+                pq.ParquetWriter(stream, REFERENCE_SCHEMA, compression="zstd") as writer,
             ):
                 for table in self._reference_tables():
                     writer.write_table(table)
@@ -345,8 +366,8 @@ class RunFolder:
     def _reference_tables(self) -> Iterator[pa.Table]:
         for name in self._planned_names():
             path = self.path / "curves" / f"{name}.parquet"
-            with io_errors(path):
-                yield references_table(read_about(pq.read_schema(path))["references"])
+            with io_errors(path), path.open("rb") as stream:
+                yield references_table(read_about(pq.read_schema(stream))["references"])
 
     def _planned_names(self) -> list[str]:
         return [piece.name for piece in self.plan.pieces(self.spec)]
@@ -354,7 +375,9 @@ class RunFolder:
     def manifest(self, state: str) -> dict[str, Any]:
         """Return the manifest: what was run, with what, where, and what became of it."""
         entries = [self._entries[name] for name in self._planned_names() if name in self._entries]
-        others = ["spec.toml", "plan.json", "references.parquet"] if state == "complete" else []
+        files = {name: (checksum(text), len(text)) for name, text in self.texts.items()}
+        if state == "complete":
+            files["references.parquet"] = _seal(self.path / "references.parquet")
         return {
             "schema_version": SCHEMA_VERSION,
             "state": state,
@@ -365,7 +388,7 @@ class RunFolder:
             "status": _added(entry.status for entry in entries),
             "verdicts": _added(entry.verdicts for entry in entries),
             **self.provenance,
-            "files": {name: _seal(self.path / name) for name in others},
+            "files": files,
             "blocks": [entry._asdict() for entry in entries],
         }
 
@@ -434,10 +457,44 @@ def check_schema(folder: Path, manifest: dict[str, Any]) -> None:
         check_manifest(manifest)
 
 
-def _own_spec(path: Path) -> Spec:
-    with io_errors(path):
-        text = read_regular(path).decode()
-    return Spec.from_text(text)
+def own_spec(folder: Path) -> Spec:
+    """Return the spec that a run folder was begun with.
+
+    Raises
+    ------
+    InputError
+        If it needs objects that exist only in Python.
+    StoreError
+        If it is damaged.
+    """
+    path = folder / "spec.toml"
+    manifest = read_object(folder / "manifest.json")
+    with io_errors(folder / "manifest.json"):
+        sealed = manifest.get("files", {}).get(path.name)
+        data = read_regular(path) if sealed is None else read_whole(path, sealed[0])
+        text = data.decode()
+    own = Spec.from_text(text)
+    if own.sha256 != manifest.get("spec_sha256"):
+        raise damage(path, "it is not the spec that the run was begun with")
+    return own
+
+
+def _own_plan(folder: Path, spec: Spec, manifest: dict[str, Any]) -> Plan:
+    """Return the plan that a folder was begun with; a damaged one is found by its checksum among the usual ones."""
+    path = folder / "plan.json"
+    sealed = manifest.get("files", {}).get(path.name)
+    shard = tuple(int(number) for number in manifest["shard"].split("/"))
+    try:
+        known = read_object(path)
+        plans = [Plan(known["keep"], known["block_size"], known["shard"], known["shards"])]
+    except (StoreError, InputError, KeyError) as error:
+        if sealed is None:
+            raise damage(path, "it is no plan") from error
+        plans = []
+    for plan in [*plans, *(Plan(keep, BLOCK_SIZE, *shard) for keep in KEPT)]:
+        if sealed is None or checksum(json_text(_plan(spec, plan)).encode()) == sealed[0]:
+            return plan
+    raise damage(path, "it is not the plan that the run was begun with")
 
 
 _PROVENANCE = ("started", "versions", "fingerprint", "evaluator", "machine", "git")
@@ -477,18 +534,28 @@ def _plan(spec: Spec, plan: Plan) -> dict[str, Any]:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a journal; one that was not written to its end counts for nothing."""
+    """Return the lines of a journal; one that was damaged, or not written to its end, counts for nothing."""
     with io_errors(path):
-        lines = read_regular(path).decode().splitlines() if path.exists() else []
-    return [row for line in lines if (row := _object_or_none(line)) is not None]
+        lines = read_regular(path).splitlines() if path.exists() else []
+    return [row for line in lines if (row := _whole_or_none(line)) is not None]
 
 
-def _object_or_none(line: str) -> dict[str, Any] | None:
+def journal_line(entry: Entry) -> str:
+    """Return the line of a finished block, which ends with a checksum of the rest."""
+    row = entry._asdict()
+    return json.dumps({**row, "check": _check_of(row)}) + "\n"
+
+
+def _check_of(row: dict[str, Any]) -> str:
+    return checksum(json.dumps(row).encode())
+
+
+def _whole_or_none(line: bytes) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
     except (RecursionError, ValueError):
         return None
-    return row if isinstance(row, dict) else None
+    return row if isinstance(row, dict) and row.pop("check", None) == _check_of(row) else None
 
 
 def _seal(path: Path) -> tuple[str, int]:

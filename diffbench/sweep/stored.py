@@ -20,6 +20,7 @@ from diffbench.sweep.export import (
 )
 from diffbench.sweep.files import (
     block_name,
+    damage,
     io_errors,
     is_locked,
     parsed_object,
@@ -139,7 +140,7 @@ def results_of(folder: Path) -> Results:
     spec, plan = (read_whole(folder / name, manifest["files"][name][0]) for name in ("spec.toml", "plan.json"))
     keep = parsed_object(folder / "plan.json", plan).get("keep")
     if keep not in KEPT:
-        raise StoreError(f"{folder / 'plan.json'}: damaged, it keeps {str(keep)[:60]!r}")
+        raise damage(folder / "plan.json", f"it keeps {str(keep)[:60]!r}")
     kept = entries if keep == "cells" else ()
     curves = _StoredCurves(folder, entries)
     keys = tuple(entry.key for entry in entries)
@@ -152,9 +153,11 @@ def results_of(folder: Path) -> Results:
 
 def _check_size(path: Path, size: int) -> None:
     with io_errors(path):
-        found = path.stat().st_size
+        found = path.stat().st_size if path.exists() else None
+    if found is None:
+        raise damage(path, "it is missing")
     if found != size:
-        raise StoreError(f"{path}: damaged, it has {found} bytes instead of {size}")
+        raise damage(path, f"it has {found} bytes instead of {size}")
 
 
 def _reference_tables(path: Path, sha256: str) -> Iterator[pa.Table]:
