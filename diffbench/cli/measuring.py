@@ -1,10 +1,9 @@
 """What the verbs that measure have in common: where to, how far, the report, and the last lines."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 
 from diffbench.analysis.accepted import BASELINES, find_baseline
@@ -13,8 +12,9 @@ from diffbench.analysis.gate import judge
 from diffbench.analysis.judgement import Judgement
 from diffbench.cli.output import say
 from diffbench.cli.progress import Meter
-from diffbench.errors import InterruptedRunError, NotComparableError
+from diffbench.errors import InterruptedRunError, NotComparableError, StoreError
 from diffbench.sweep.checked import schema_problem
+from diffbench.sweep.executors import process_pool
 from diffbench.sweep.export import SCHEMA_VERSION
 from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.provenance import platform_key
@@ -68,7 +68,11 @@ def report_of(results: Results, folder: Path, meter: Meter, run_folder: Path | N
     figures = len(results.keys) if results.blocks else 0
     draw = meter.begin("report", figures, "figures")
     with figure_executor(figures) as executor:
-        return write_report(results, folder, executor, lambda _, __: draw(1, ""), judgement, run_folder=run_folder)
+        try:
+            return write_report(results, folder, executor, lambda _, __: draw(1, ""), judgement, run_folder=run_folder)
+        except BrokenExecutor:
+            click.echo("diffbench: a worker process died; the figures are drawn again, one after the other", err=True)
+    return write_report(results, folder, None, None, judgement, run_folder=run_folder)
 
 
 def judgement_of(results: Results) -> Judgement | None:
@@ -87,7 +91,11 @@ def figure_executor(figures: int) -> Iterator[Executor | None]:
     if figures < MANY_FIGURES or workers == 1:
         yield None
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(process_pool(workers))
+        except StoreError:
+            executor = None
         yield executor
 
 
@@ -99,13 +107,19 @@ def resumable(folder: Path, note: str = "") -> Iterator[None]:
     ------
     InterruptedRunError
         With the command, and the note after it.
+    StoreError
+        With the command too, where the system could not read or write.
     """
     try:
         yield
     except (KeyboardInterrupt, Exception) as error:
-        if not (is_interrupt(error) and (folder / "manifest.json").is_file()):
+        if not (folder / "manifest.json").is_file():
             raise
-        raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on{note}") from None
+        if is_interrupt(error):
+            raise InterruptedRunError(f"interrupted; {resume_command(folder)} goes on{note}") from None
+        if isinstance(error, StoreError) and isinstance(error.__cause__, OSError):
+            raise StoreError(f"{error}; {resume_command(folder)} goes on once that is mended{note}") from error
+        raise
 
 
 def is_interrupt(error: BaseException) -> bool:

@@ -38,16 +38,32 @@ def executor_called(name: str, jobs: int | None) -> Iterator[tuple[Executor | No
     if name == "threads":
         yield None, workers
     elif name == "processes":
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_belong_to_the_parent)
-        try:
+        with process_pool(workers) as pool:
             yield pool, workers
-        finally:
-            pool.shutdown(cancel_futures=True)
     elif name.startswith(DASK):
         with _dask(name.removeprefix(DASK)) as (executor, found):
             yield executor, jobs or found
     else:
         raise InputError(f"executor: {name[:60]!r} is not threads, processes or dask://HOST:PORT")
+
+
+@contextmanager
+def process_pool(workers: int) -> Iterator[Executor]:
+    """Give an executor of some processes, which leave interrupts to this one and end with it.
+
+    Raises
+    ------
+    StoreError
+        If the system has no locks that processes share, as without /dev/shm.
+    """
+    try:
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_belong_to_the_parent)
+    except (ImportError, OSError) as error:
+        raise StoreError(f"executor: no processes, is there a /dev/shm? ({error}); threads do without") from error
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _belong_to_the_parent() -> None:

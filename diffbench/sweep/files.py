@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diffbench.errors import InputError, StoreError
-from diffbench.reading import read_regular
+from diffbench.reading import MAX_FILE_BYTES, read_regular
 from diffbench.reference.parts import PARTS
 from diffbench.sweep.checked import check_table
 from diffbench.sweep.export import STRINGS
@@ -177,10 +177,10 @@ def read_object(path: Path) -> dict[str, Any]:
     return parsed_object(path, _read(path, MAX_JSON_BYTES))
 
 
-def _read(path: Path, limit: int | None = None) -> bytes:
+def _read(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     with io_errors(path):
         if path.exists():
-            return read_regular(path) if limit is None else read_regular(path, limit)
+            return read_regular(path, limit)
     raise damage(path, "it is missing")
 
 
