@@ -5,15 +5,18 @@ with failed cells · 4 not comparable · 5 nothing selected · 6 uncertain or no
 70 internal error · 74 input or output · 130 interrupted.
 """
 
+import logging
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, NoReturn
 
 import click
 
 from diffbench import __version__
-from diffbench.errors import DiffbenchError, defused
+from diffbench.errors import DiffbenchError, StoreError, defused
 
 VERBS = {
     "run": ("run", "Sweep schemes over epsilons and functions, and write the report."),
@@ -79,6 +82,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every error is one line on stderr and its exit code."""
+    _have_streams()
+    # What it says of a home folder that it cannot write to is no news to whoever has none.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         code = cli.main(standalone_mode=False)
     except DiffbenchError as error:
@@ -93,8 +99,12 @@ def main() -> NoReturn:
         code = _complain("interrupted", INTERRUPTED)
     except (BrokenPipeError, SystemExit):
         # The reader of stdout has gone, which click answers with an exit of its own; what is left has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         code = 0
+    except OSError as error:
+        # What is printed may go to a file, and its disk be full.
+        _silence(sys.stdout)
+        code = _complain(f"{error.filename or 'stdout'}: {error.strerror or error}", StoreError.exit_code)
     except Exception as error:
         if os.environ.get("DIFFBENCH_DEBUG"):
             raise
@@ -104,5 +114,23 @@ def main() -> NoReturn:
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"diffbench: {defused(message)}", err=True)
+    try:
+        click.echo(f"diffbench: {defused(message)}", err=True)
+    except OSError:
+        _silence(sys.stderr)
     return code
+
+
+def _have_streams() -> None:
+    """Have streams that take every text, and lead nowhere where they were closed before this process began."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (for the whole process)
+        elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence(stream: IO[str]) -> None:
+    """Let what is left for a stream, and cannot be written, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -90,6 +90,9 @@ def elapsed_of(manifest: Mapping[str, Any]) -> str:
         return ""
     started, finished = (datetime.fromisoformat(manifest[name]) for name in ("started", "finished"))
     seconds = round((finished - started).total_seconds())
+    if seconds < 0:
+        # The clock was set back meanwhile.
+        return ""
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
 
 
