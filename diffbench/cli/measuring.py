@@ -71,7 +71,7 @@ def report_of(results: Results, folder: Path, meter: Meter, run_folder: Path | N
         try:
             return write_report(results, folder, executor, lambda _, __: draw(1, ""), judgement, run_folder=run_folder)
         except BrokenExecutor:
-            click.echo("diffbench: a worker process died; the figures are drawn again, one after the other", err=True)
+            say("diffbench: a worker process died; the figures are drawn again, one after the other", err=True)
     return write_report(results, folder, None, None, judgement, run_folder=run_folder)
 
 

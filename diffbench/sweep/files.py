@@ -188,7 +188,7 @@ def parsed_object(path: Path, data: bytes) -> dict[str, Any]:
     """Return the JSON object that a file's bytes are."""
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise damage(path, "it is not JSON") from error
     if not isinstance(found, dict):
         raise damage(path, "it is not a JSON object")

@@ -469,10 +469,9 @@ def own_spec(folder: Path) -> Spec:
     """
     path = folder / "spec.toml"
     manifest = read_object(folder / "manifest.json")
-    with io_errors(folder / "manifest.json"):
-        sealed = manifest.get("files", {}).get(path.name)
-        data = read_regular(path) if sealed is None else read_whole(path, sealed[0])
-        text = data.decode()
+    sealed = manifest["files"].get(path.name)
+    with io_errors(path):
+        text = (read_regular(path) if sealed is None else read_whole(path, sealed[0])).decode()
     own = Spec.from_text(text)
     if own.sha256 != manifest.get("spec_sha256"):
         raise damage(path, "it is not the spec that the run was begun with")
