@@ -125,6 +125,7 @@ def test_round_to_gives_the_nearest_number(dtype, value, exponent):
             assert distance <= abs(exact - Fraction(float(neighbour)))
 
 
+@pytest.mark.slow
 def test_every_float16_is_kept_and_every_tie_goes_to_the_even_one():
     bits = np.arange(0x7C00, dtype=np.uint16)
     numbers = [Fraction(float(value)) for value in bits.view(np.float16)]

@@ -44,6 +44,7 @@ def test_the_same_spec_passes_bit_for_bit_with_any_number_of_workers(jobs):
     assert found.reason.startswith("passed")
 
 
+@pytest.mark.slow
 def test_the_same_spec_passes_bit_for_bit_in_processes_and_from_a_folder(tmp_path):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         results = run(spec(), executor=executor, out=tmp_path / "run")

@@ -247,6 +247,7 @@ def test_the_progress_of_a_shard_ends_at_all_of_it(diffbench, tmp_path):
     assert err.splitlines()[-1] == f"sweep: {planned}/{planned} cells"
 
 
+@pytest.mark.slow
 def test_keeping_summaries_end_to_end(diffbench, tmp_path):
     code, out, err = diffbench("run", "-f", "exp", "-f", "abs", "--keep", "summary", "--quiet", "--out", "run")
     assert (code, err, out.splitlines()[-1]) == (0, "", "report: run/report.html")

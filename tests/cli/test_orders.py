@@ -1,5 +1,7 @@
 """``diffbench orders``: its two tables, what it selects, and its mistakes."""
 
+import pytest
+
 from diffbench.analysis.order import VERDICTS, order_rows
 from diffbench.report.table import to_markdown
 from diffbench.report.tables import orders_table
@@ -26,6 +28,7 @@ def test_json_is_the_printed_table(diffbench):
     assert abs(row["observed"] - 4) < 1e-3
 
 
+@pytest.mark.slow
 def test_many_cases_are_counted_by_scheme(diffbench):
     rows = diffbench("orders", "-s", "central-2", "-s", "forward-1", "--format", "json").json
     assert [row["scheme"] for row in rows] == ["central-2", "forward-1"]

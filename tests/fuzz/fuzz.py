@@ -29,9 +29,10 @@ import generators
 from diffbench import Spec, load, parse_formula, run
 from diffbench.errors import MAX_MESSAGE, DiffbenchError, defused
 from diffbench.functions.suites import parse_toml
+from diffbench.sweep.checked import entry_from
 from diffbench.sweep.epsilons import epsilon_texts, expand_epsilons
 from diffbench.sweep.files import checksum
-from diffbench.sweep.store import RunFolder
+from diffbench.sweep.store import RunFolder, journal_line
 from diffbench.sweep.stored import status
 
 SECONDS = 0.1
@@ -96,7 +97,7 @@ class RunFiles:
             path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
         }
         self._changed: set[str] = set()
-        self._journal = json.dumps(json.loads(self.files["manifest.json"])["blocks"][0]).encode() + b"\n"
+        self._journal = journal_line(entry_from(json.loads(self.files["manifest.json"])["blocks"][0])).encode()
 
     def generate(self, chance: Random) -> object:
         """Return the files of a changed run: a file with other bytes, mostly with a manifest that knows them."""

@@ -87,6 +87,7 @@ def agrees_with_oracle(formula, x, derivative, reference):
     return witnessed
 
 
+@pytest.mark.slow
 def test_what_is_certified_is_true():
     seen = Counter()
 

@@ -217,6 +217,7 @@ def test_a_derivative_that_swells_is_left_to_the_jet_of_a_lower_one(monkeypatch,
     assert (found.verdict, found.hi, found.lo) == ("certified", expected.hi, expected.lo)
 
 
+@pytest.mark.slow
 def test_high_derivatives_of_nested_formulas_end_soon():
     for text in ("tan(exp(sin(tan(x))))", "x**x**x", "exp(exp(exp(x/3)))", "gamma(gamma(x + 2))/gamma(x + 1)"):
         assert reference(text, "1/3", 10).verdict == "certified"

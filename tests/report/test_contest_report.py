@@ -30,6 +30,7 @@ def test_the_folder_holds_every_table_and_figure(folder):
     assert figures == {f"leaderboard-{name}-d1-float64.svg" for name in names}
 
 
+@pytest.mark.slow
 def test_a_report_elsewhere_knows_the_timings_of_the_run(folder, tmp_path):
     write_report(load(folder), tmp_path, run_folder=folder)
     assert (tmp_path / "tables" / "timings.csv").read_bytes() == (folder / "tables" / "timings.csv").read_bytes()

@@ -155,6 +155,7 @@ def test_every_number_of_evaluations_has_a_tick(standard):
     assert {label.get_text() for label in axes.get_xticklabels()} == {str(number) for number in evaluations}
 
 
+@pytest.mark.slow
 def test_names_stay_beside_the_panel_when_it_becomes_narrow(standard):
     for kind in ("classes", "profile"):
         figure = fitted(by_name(standard)[kind].figure, 84 / 25.4)
@@ -239,6 +240,7 @@ def test_the_axis_of_x_spreads_floating_point_numbers_evenly():
     assert axis.place(np.array(0.5)) < steps[0], "where no point is, there is little room"
 
 
+@pytest.mark.slow
 def test_ticks_are_the_ends_zero_and_one_and_do_not_crowd():
     axis = FloatAxis.of(np.array([-1e300, 0.0, 1e-300, 1e300]))
     ticks = axis.ticks()
@@ -296,6 +298,7 @@ def test_odd_names_are_drawn_as_they_are(name):
     ET.fromstring(inline_svg(figure, "classes", name))  # noqa: S314  (our own)
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(few):
     for first, second in zip(by_name(few).values(), by_name(few).values(), strict=True):
         assert first.caption == second.caption

@@ -103,6 +103,7 @@ for text in COMMANDS.values():
 """
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_no_command_but_those_of_the_frame():
     ours, theirs = pty.openpty()
     environment = os.environ | {"COLUMNS": "200", "TERM": "xterm"}
@@ -136,6 +137,7 @@ def hostile(text):
     return run(Spec([source, Function("<b>&_%$#", "x**2", ["1"])], ["central-2", "forward-1"], ["1e-3"]))
 
 
+@pytest.mark.slow
 def test_a_report_of_hostile_texts_runs_and_commands_nothing(tmp_path):
     text = "".join(COMMANDS.values()) + MARKUP
     write_report(hostile(text), tmp_path)

@@ -137,6 +137,7 @@ def test_every_link_has_its_target(results, source, page):
     assert {target.removeprefix("#") for target in anchors - views} <= set(ids)
 
 
+@pytest.mark.slow
 def test_downloads_and_figures_are_there(results, tmp_path):
     path = write_report(results, tmp_path)
     links = {link["href"] for link in Page(path.read_text("utf-8")).all("a") if not link["href"].startswith("#")}
@@ -233,6 +234,7 @@ def test_a_page_without_figures_has_tables_and_no_charts():
     assert "w**3" in page.text
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_page(results, source, tmp_path):
     assert write_report(results, tmp_path).read_text("utf-8") == source
 

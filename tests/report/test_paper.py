@@ -210,6 +210,7 @@ def test_latex_compiles(papers, tmp_path):
     assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_figures_have_the_width_of_a_column(results, tmp_path):
     path = write_paper(results, "tex", tmp_path / "narrow", width="84mm", functions=["exp"])
     boxes = [
@@ -353,6 +354,7 @@ def test_another_process_writes_the_same_bytes(tmp_path):
     assert {"md/report.md", "tex/report.tex", "pdf/report.pdf", "tex/tables/ranking.tex"} <= first.keys()
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes_again(papers, results, tmp_path):
     for kind, path in papers.items():
         again = write_paper(results, kind, tmp_path / kind)

@@ -321,6 +321,7 @@ def test_a_block_without_a_grid_has_no_curves():
     assert isinstance(plot(results, "f"), Figure)
 
 
+@pytest.mark.slow
 def test_drawing_leaves_the_state_of_pyplot_alone():
     code = (
         "import sys; from diffbench import Spec, plot, run; plot(run(Spec('lab')), 'w**2');"

@@ -170,6 +170,7 @@ def latex_parts(text):
         )
 
 
+@pytest.mark.slow
 def test_latex_is_balanced(lab, mixed, nasty):
     for results in (lab, mixed, nasty):
         for table in all_tables(results):

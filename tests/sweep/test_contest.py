@@ -78,6 +78,7 @@ def test_what_cannot_be_sent_to_another_process_has_the_reason():
     assert reason.startswith("it cannot be sent to another process: ")
 
 
+@pytest.mark.slow
 def test_what_another_process_cannot_import_has_the_reason():
     code = (
         "from diffbench import Library, Spec, run\n"

@@ -137,6 +137,7 @@ def test_results_do_not_depend_on_threads(threads, grid, alone):
     same(run(spec(grid), jobs=threads, block_size=50), alone[grid])
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_processes(alone, tmp_path):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         same(run(spec("decimal"), executor, jobs=2, block_size=100), alone["decimal"])
