@@ -7,7 +7,7 @@ import generators
 import pytest
 from fuzz import problem_of, targets, work
 
-COUNTS = {"formula": 400, "spec": 200, "epsilons": 150, "run": 150}
+COUNTS = {"formula": 150, "spec": 100, "epsilons": 80, "run": 80}
 
 
 @pytest.mark.parametrize("name", COUNTS)
