@@ -211,8 +211,7 @@ class RunFolder:
             If a file of it is damaged.
         """
         folder = run_path(path)
-        manifest = read_object(folder / "manifest.json")
-        check_schema(folder, manifest)
+        manifest = read_manifest(folder)
         own = own_spec(folder) if spec is None else spec
         if not isinstance(own, Spec):
             raise InputError(f"spec: {own!r} is not a Spec")
@@ -231,7 +230,6 @@ class RunFolder:
             refuse_link(self.path / name)
 
     def _read_finished(self, manifest: dict[str, Any]) -> None:
-        check_schema(self.path, manifest)
         journal = read_journal(self.path / JOURNAL)
         with io_errors(self.path / JOURNAL):
             for row in [*manifest.get("blocks", []), *journal]:
@@ -258,7 +256,7 @@ class RunFolder:
         # Another process may have gone on since the folder was opened.
         self._refuse_links()
         self._entries.clear()
-        self._read_finished(read_object(self.path / "manifest.json"))
+        self._read_finished(read_manifest(self.path))
         damaged = self._forget_damaged() + self._mend_texts()
         for partial in self.path.rglob(".*.partial"):
             partial.unlink(missing_ok=True)
@@ -295,7 +293,7 @@ class RunFolder:
         for name, text in self.texts.items():
             path = self.path / name
             with io_errors(path):
-                if not path.exists() or path.read_bytes() != text:
+                if not path.exists() or read_regular(path) != text:
                     # In its place: the lock lies on the plan.
                     path.write_bytes(text)
                     found.append(name)
@@ -448,13 +446,15 @@ def _check_shard(part: RunFolder, first: RunFolder) -> None:
         raise InputError(f"merge: {part.path} is not complete; {resume_command(part.path)} finishes it")
 
 
-def check_schema(folder: Path, manifest: dict[str, Any]) -> None:
-    """Refuse a manifest of another schema version, or one that is damaged."""
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run folder, or refuse one of another schema version or one that is damaged."""
+    manifest = read_object(folder / "manifest.json")
     problem = schema_problem(manifest.get("schema_version"), SCHEMA_VERSION)
     if problem:
         raise StoreError(f"{folder / 'manifest.json'}: {problem}")
     with io_errors(folder / "manifest.json"):
         check_manifest(manifest)
+    return manifest
 
 
 def own_spec(folder: Path) -> Spec:
@@ -468,7 +468,7 @@ def own_spec(folder: Path) -> Spec:
         If it is damaged.
     """
     path = folder / "spec.toml"
-    manifest = read_object(folder / "manifest.json")
+    manifest = read_manifest(folder)
     sealed = manifest["files"].get(path.name)
     with io_errors(path):
         text = (read_regular(path) if sealed is None else read_whole(path, sealed[0])).decode()
@@ -481,7 +481,7 @@ def own_spec(folder: Path) -> Spec:
 def _own_plan(folder: Path, spec: Spec, manifest: dict[str, Any]) -> Plan:
     """Return the plan that a folder was begun with; a damaged one is found by its checksum among the usual ones."""
     path = folder / "plan.json"
-    sealed = manifest.get("files", {}).get(path.name)
+    sealed = manifest["files"].get(path.name)
     shard = tuple(int(number) for number in manifest["shard"].split("/"))
     try:
         known = read_object(path)

@@ -31,7 +31,7 @@ from diffbench.sweep.files import (
     run_path,
 )
 from diffbench.sweep.results import Block, Results
-from diffbench.sweep.store import JOURNAL, KEPT, check_schema, read_journal
+from diffbench.sweep.store import JOURNAL, KEPT, read_journal, read_manifest
 
 T = TypeVar("T")
 
@@ -113,8 +113,7 @@ def load(path: str | Path) -> Results:
         If a file is missing or damaged; the message names it. Files that are looked at later are checked then.
     """
     folder = run_path(path)
-    manifest = read_object(folder / "manifest.json")
-    check_schema(folder, manifest)
+    manifest = read_manifest(folder)
     if manifest.get("state") != "complete":
         raise StoreError(f"{folder}: not a complete run; {resume_command(folder)} finishes it")
     if manifest.get("shard") != "1/1":
@@ -204,8 +203,7 @@ def status(path: str | Path) -> tuple[str, list[Standing]]:
     folder = run_path(path)
     # The journal first: a run that finishes now makes a manifest of it.
     journal = read_journal(folder / JOURNAL)
-    manifest, plan = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
-    check_schema(folder, manifest)
+    manifest, plan = read_manifest(folder), read_object(folder / "plan.json")
     with io_errors(folder / "plan.json"):
         rows = [*manifest.get("blocks", []), *journal]
         entries = {entry.name: entry for entry in map(entry_from, rows)}

@@ -24,7 +24,7 @@ from diffbench.sweep.checked import MAX_BLOCK_CELLS, MAX_TABLE_BYTES
 from diffbench.sweep.export import SCHEMA_VERSION
 from diffbench.sweep.files import checksum, write_file
 from diffbench.sweep.spec import MAX_CELLS
-from diffbench.sweep.store import RunFolder, merge
+from diffbench.sweep.store import RunFolder, merge, own_spec
 from diffbench.sweep.stored import status
 
 BYTES = 30_000_000
@@ -412,3 +412,9 @@ def test_baselines_of_other_schema_versions_are_refused_by_name(version, says, m
     change(path.parent, lambda about: about.update(schema_version=version), path.with_suffix(".json").name)
     with pytest.raises(NotComparableError, match=says):
         read_baseline(path)
+
+
+def test_a_manifest_that_says_nothing_is_refused_by_whoever_goes_on(folder):
+    (folder / "manifest.json").write_text("{}", "utf-8")
+    with pytest.raises(StoreError, match=r"manifest\.json: of no schema version"):
+        own_spec(folder)
