@@ -45,12 +45,12 @@ def _most_right(tables: Mapping[str, Table]) -> list[str]:
     """Return which package is right most often, and how many are wrong without a word."""
     rows = tables["leaderboard"].rows if "leaderboard" in tables else ()
     own = [row for row in rows if (row["derivative"], row["dtype"]) == (rows[0]["derivative"], rows[0]["dtype"])]
-    swept = [row for row in own if row["package"]]
-    if not swept:
+    others = [row for row in own if row["package"]]
+    if not others:
         return []
-    best = f"of other packages {swept[0]['library']} is right most often, {swept[0]['right']} of {swept[0]['cells']}"
-    silent = [row for row in swept if row["silently_wrong"]]
-    return [f"{best}; {counted(len(silent), 'entry', 'entries')} of {len(swept)} are wrong somewhere without a word"]
+    best = f"of other packages {others[0]['library']} is right most often, {others[0]['right']} of {others[0]['cells']}"
+    silent = [row for row in others if row["silently_wrong"]]
+    return [f"{best}; {counted(len(silent), 'entry', 'entries')} of {len(others)} are wrong somewhere without a word"]
 
 
 class Digits(NamedTuple):

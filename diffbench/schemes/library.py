@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from diffbench.errors import InputError
-from diffbench.schemes.scheme import OpaqueScheme, Plugin, parse_scheme, scheme_name, split_derivative
+from diffbench.schemes.scheme import OpaqueScheme, Plugin, is_scheme_name, scheme_name, split_derivative
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 
@@ -51,9 +51,9 @@ class Library:
         package = self.package.lower().replace("_", "-")
         if not _NAME.fullmatch(self.name) or not self.name.startswith(package):
             raise InputError(f"library: {self.name[:60]!r} is not {package} and a-z, 0-9, '.', '-'")
-        if split_derivative(self.name)[1] is not None or _is_ours(self.name):
+        if split_derivative(self.name)[1] is not None or is_scheme_name(self.name):
             raise InputError(f"library: {self.name} is the name of a scheme of the catalogue, or ends like one")
-        parse_scheme(self.peer)
+        is_scheme_name(self.peer)
 
     def scheme(self, derivative: int = 1) -> OpaqueScheme:
         """Return the scheme that asks this library for a derivative.
@@ -69,14 +69,6 @@ class Library:
         call = partial(_call_quietly, self.call, derivative)
         name = scheme_name(self.name, derivative)
         return OpaqueScheme(name, call, derivative, self.takes_epsilon, self.package, self.plugin)
-
-
-def _is_ours(name: str) -> bool:
-    try:
-        parse_scheme(name)
-    except InputError:
-        return False
-    return True
 
 
 def _call_quietly(call: Callable[..., Any], derivative: int, f: Any, x: Any, *epsilon: Any) -> Any:

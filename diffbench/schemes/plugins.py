@@ -24,7 +24,7 @@ from diffbench.schemes.scheme import (
     Plugin,
     Scheme,
     StencilScheme,
-    parse_scheme,
+    is_scheme_name,
     scheme_name,
     split_derivative,
 )
@@ -202,17 +202,9 @@ def _described(thing: Any, plugin: Plugin) -> Offer:
     offer = _library(thing, plugin) if plugin.group == LIBRARIES else _scheme(thing, plugin)
     if not _belongs(offer.name, plugin):
         raise InputError(f"{offer.name} does not begin with {plugin.name}")
-    if _is_taken(offer.name):
+    if is_scheme_name(offer.name):
         raise InputError(f"{offer.name} is the name of a scheme of the catalogue")
     return offer
-
-
-def _is_taken(name: str) -> bool:
-    try:
-        parse_scheme(name)
-    except InputError:
-        return False
-    return True
 
 
 def _library(thing: Any, plugin: Plugin) -> Library:

@@ -474,6 +474,15 @@ def states_derivative(name: str) -> bool:
 
 
 @cache
+def is_scheme_name(name: str) -> bool:
+    """Return whether a name means a scheme of the catalogue, or another one by the rule of names."""
+    try:
+        parse_scheme(name)
+    except InputError:
+        return False
+    return True
+
+
 def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
     """Return the scheme that a name means.
 

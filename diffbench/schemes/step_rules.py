@@ -90,10 +90,11 @@ MAX_SEARCHES = 5000
 
 def choose_together(pairs: Sequence[tuple[AdaptiveRule, DifferenceScheme]], x: Array, f: Values) -> list[Choice]:
     """Return what each rule chooses for its scheme at P points, f being called with what many searches ask for."""
-    served = [pair for pair in pairs if not pair[0].refuse(pair[1])]
+    refusals = [rule.refuse(scheme) for rule, scheme in pairs]
+    served = [pair for pair, refusal in zip(pairs, refusals, strict=True) if not refusal]
     step = max(1, MAX_SEARCHES // max(1, x.size))
     found = chain.from_iterable(_searched(served[i : i + step], x, f) for i in range(0, len(served), step))
-    return [_refused(refused, x) if (refused := rule.refuse(scheme)) else next(found) for rule, scheme in pairs]
+    return [_refused(refusal, x) if refusal else next(found) for refusal in refusals]
 
 
 def _searched(pairs: Sequence[tuple[AdaptiveRule, DifferenceScheme]], x: Array, f: Values) -> Iterator[Choice]:
