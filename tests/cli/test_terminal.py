@@ -1,13 +1,12 @@
 """What a person sees in a terminal: a real pseudo-terminal of a given width."""
 
-import os
-import pty
 import re
 import subprocess
 import sys
 from functools import cache
 
 import pytest
+from terminals import printed
 
 from diffbench import Spec, run
 
@@ -22,22 +21,8 @@ def folder(tmp_path_factory):
 @cache
 def screen(columns, *arguments):
     """Return what the program prints to a terminal that is so wide; the same call is made once."""
-    ours, theirs = pty.openpty()
-    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
-    process = subprocess.Popen([sys.executable, "-m", "diffbench", *arguments], stdout=theirs, env=environment)
-    os.close(theirs)
-    parts = []
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        parts.append(part)
-    os.close(ours)
-    assert process.wait() == 0
-    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(parts).decode()).splitlines()
+    seen = printed([sys.executable, "-m", "diffbench", *arguments], columns)
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
 
 
 @pytest.mark.parametrize("columns", [80, 100, 160])
