@@ -29,7 +29,7 @@ coverage: $(VENV)/.slow
 # Small changes of the code, each of which a test must notice; ONLY=diffbench.reference.pair.* takes one module.
 mutation: $(VENV)/.dev
 	$(BIN)/mutmut run --max-children $(JOBS) $(if $(ONLY),'$(ONLY)')
-	$(BIN)/mutmut results
+	$(BIN)/python .ci/mutation_score.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

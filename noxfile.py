@@ -97,7 +97,7 @@ def mutation(session: nox.Session) -> None:
     """Change the code a little in many places, each of which a test must notice."""
     session.install("-e", ".[test,dev]")
     session.run("mutmut", "run", "--max-children", JOBS, *session.posargs)
-    session.run("mutmut", "results")
+    session.run("python", ".ci/mutation_score.py")
 
 
 @nox.session(default=False)
