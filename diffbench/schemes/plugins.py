@@ -9,10 +9,12 @@ None of its code runs in this process: an entry point is loaded in a child, whic
 what it offers is called in another child. A stencil is data altogether.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
+from pathlib import Path
 from typing import IO, Any
 
 from diffbench.children import Child, LateError, LostError, answer_all
@@ -69,10 +71,25 @@ class Unusable:
 # looking up -----------------------------------------------------------------------------------------------------------
 
 
-def installed(group: str) -> list[Plugin]:
+def installed(group: str) -> tuple[Plugin, ...]:
     """Return the entry points of a group, by name; none of them is loaded."""
+    return _installed(group, tuple((place, _changed(place)) for place in sys.path))
+
+
+@lru_cache(maxsize=4)
+def _installed(group: str, _: tuple[tuple[str, int | None], ...]) -> tuple[Plugin, ...]:
+    """Return what the metadata of all packages say; they are read again when one has come or gone."""
     found = metadata.entry_points(group=group)
-    return sorted(Plugin(group, each.name, each.value, (each.dist and each.dist.name) or each.name) for each in found)
+    return tuple(
+        sorted(Plugin(group, each.name, each.value, (each.dist and each.dist.name) or each.name) for each in found)
+    )
+
+
+def _changed(place: str) -> int | None:
+    try:
+        return Path(place).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
 
 
 def everything(group: str) -> Iterator[Offer]:

@@ -157,6 +157,20 @@ def test_entry_points_have_their_packages_and_nothing_is_loaded(good):
     assert "good" not in sys.modules
 
 
+def test_metadata_are_read_again_only_when_a_package_came_or_went(good, install, monkeypatch):
+    before, looks, look = sys.path[:], [], metadata.entry_points
+    monkeypatch.setattr(metadata, "entry_points", lambda **options: looks.append(options) or look(**options))
+    for number in range(20):
+        with pytest.raises(InputError, match="not a name by the rule"):
+            Spec("lab", [f"unknown-{number}"])
+    assert len(looks) == 2
+    site = install("more", "", schemes={"more": "more:MORE"})
+    monkeypatch.setattr(sys, "path", before)
+    # The clock of a file system may stand still for some milliseconds.
+    os.utime(site, ns=(0, 0))
+    assert "more" in [each.name for each in plugins.installed(plugins.SCHEMES)]
+
+
 def test_nobody_looks_for_plugins_where_names_are_known(monkeypatch):
     def refuse(**_):
         raise AssertionError
