@@ -7,7 +7,6 @@ floating-point number here, so that no other rounding stands between the specifi
 import math
 import re
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import mpmath
@@ -167,7 +166,6 @@ def exact_mpf(value: Any) -> Fraction:
     return Fraction(-magnitude if sign else magnitude)
 
 
-@cache
 def real_power(base: int, exponent: Fraction) -> Fraction:
     """Return base**exponent, exact where it is rational by inspection and else to 400 bits.
 

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -546,6 +546,7 @@ def scheme_name(family: str, derivative: int) -> str:
     return family if derivative == 1 else f"{family}-d{derivative}"
 
 
+@lru_cache(maxsize=1024, typed=True)
 def _parse_stencil(body: str, derivative: int) -> tuple[str, Stencil]:
     """Return the canonical name of a family's member, and its stencil."""
     if match := _FAMILY.fullmatch(body):

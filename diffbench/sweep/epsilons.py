@@ -52,17 +52,21 @@ def expand_epsilons(texts: Sequence[str]) -> tuple[Fraction, ...]:
 
 @lru_cache(maxsize=64)
 def _expanded(texts: tuple[str, ...]) -> tuple[Fraction, ...]:
-    values: dict[Fraction, None] = {}
+    if len(texts) == 1:
+        return tuple(_expand(texts[0]))
+    values: dict[tuple[int, int], Fraction] = {}
     for text in texts:
-        values |= dict.fromkeys(_expand(text))
+        # To hash a fraction, Python inverts its denominator, which takes longer than all else here.
+        values |= {(value.numerator, value.denominator): value for value in _expand(text)}
         if len(values) > MAX_EPSILONS:
             raise InputError(f"epsilon: more than {MAX_EPSILONS} values")
     if not values:
         raise InputError("epsilon: there is none")
-    return tuple(sorted(values, reverse=True))
+    return tuple(sorted(values.values(), reverse=True))
 
 
 def _expand(text: str) -> list[Fraction]:
+    """Return the values of an item, largest first."""
     parts = text.split(":")
     if len(parts) > 3:
         raise InputError(f"epsilon: {text[:60]!r} is not a number or start:end:N/decade")
@@ -93,8 +97,14 @@ def _geometric(start: Fraction, end: Fraction, count: int, base: int) -> list[Fr
         raise InputError(f"epsilon: more than {MAX_EPSILONS} values")
     while Fraction(base) ** size > ratio**count:
         size -= 1
-    direction = -1 if start > end else 1
-    return [start * real_power(base, Fraction(direction * k, count)) for k in range(size + 1)]
+    if start > end:
+        return [start * _power(base, -k, count) for k in range(size + 1)]
+    return [start * _power(base, k, count) for k in range(size, -1, -1)]
+
+
+@lru_cache(maxsize=2 * MAX_EPSILONS)
+def _power(base: int, k: int, count: int) -> Fraction:
+    return real_power(base, Fraction(k, count))
 
 
 def _log(ratio: Fraction, base: int) -> float:
