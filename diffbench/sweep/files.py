@@ -155,10 +155,10 @@ def read_parquet(path: Path, sha256: str) -> pa.Table:
     data = read_whole(path, sha256)
     with io_errors(path):
         # Not read_table, which imports pandas.
-        known = pq.read_schema(pa.BufferReader(data)).names
-        names = [name for name in STRINGS if name in known]
-        with pq.ParquetFile(pa.BufferReader(data), read_dictionary=names) as file:
-            check_table(file.metadata)
+        metadata = pq.read_metadata(pa.BufferReader(data))
+        check_table(metadata)
+        names = [name for name in STRINGS if name in metadata.schema.names]
+        with pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=names) as file:
             return file.read(use_threads=False)
 
 

@@ -138,6 +138,7 @@ def resume(
 
 def _write(folder: "RunFolder", workers: "_Workers", progress: Progress | None) -> Results:
     """Measure what is missing in a run folder, write it, and return what the folder holds."""
+    from diffbench.sweep.store import read_manifest
     from diffbench.sweep.stored import results_of
 
     missing = folder.missing()
@@ -153,7 +154,7 @@ def _write(folder: "RunFolder", workers: "_Workers", progress: Progress | None) 
                 if progress is not None:
                     progress(missing[place], missing[place].cells)
     folder.finish()
-    return results_of(folder.path)
+    return results_of(folder.path, read_manifest(folder.path))
 
 
 def _in_order(

@@ -212,7 +212,7 @@ class RunFolder:
         """
         folder = run_path(path)
         manifest = read_manifest(folder)
-        own = own_spec(folder) if spec is None else spec
+        own = _spec_of(folder, manifest) if spec is None else spec
         if not isinstance(own, Spec):
             raise InputError(f"spec: {own!r} is not a Spec")
         if own.sha256 != manifest.get("spec_sha256"):
@@ -467,8 +467,11 @@ def own_spec(folder: Path) -> Spec:
     StoreError
         If it is damaged.
     """
+    return _spec_of(folder, read_manifest(folder))
+
+
+def _spec_of(folder: Path, manifest: dict[str, Any]) -> Spec:
     path = folder / "spec.toml"
-    manifest = read_manifest(folder)
     sealed = manifest["files"].get(path.name)
     with io_errors(path):
         text = (read_regular(path) if sealed is None else read_whole(path, sealed[0])).decode()

@@ -118,12 +118,11 @@ def load(path: str | Path) -> Results:
         raise StoreError(f"{folder}: not a complete run; {resume_command(folder)} finishes it")
     if manifest.get("shard") != "1/1":
         raise InputError(f"run: {str(path)!r} is shard {manifest.get('shard')}; diffbench merge puts all together")
-    return results_of(folder)
+    return results_of(folder, manifest)
 
 
-def results_of(folder: Path) -> Results:
-    """Return the results of a folder, which may be a shard."""
-    manifest = read_object(folder / "manifest.json")
+def results_of(folder: Path, manifest: dict[str, Any]) -> Results:
+    """Return the results of a folder with its manifest; it may be a shard."""
     with io_errors(folder / "manifest.json"):
         entries = tuple(entry_from(row) for row in manifest["blocks"])
         sizes = {name: size for entry in entries for name, (_, size) in entry.files.items()}
