@@ -16,8 +16,10 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -225,40 +227,53 @@ def work(name: str, seed: int, numbers: range) -> tuple[list[Failure], Counter[s
     return failures, outcomes, longest
 
 
+def work_apart(name: str, seed: int, numbers: range) -> tuple[list[Failure], Counter[str], float]:
+    """Do the work in a process of its own, which an input may end."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(work, name, seed, numbers).result()
+        except BrokenProcessPool:
+            return [Failure(name, numbers.start, f"or one up to {numbers.stop - 1} ends the process")], Counter(), 0.0
+
+
+def fuzz(name: str, seed: int, chunks: list[range], processes: int) -> bool:
+    """Read the inputs of a target, print how far it is and what became of them, and return whether none failed."""
+    start = time.monotonic()
+    say = partial(print, f"{name}:", flush=True)
+    failures: list[Failure] = []
+    outcomes: Counter[str] = Counter()
+    longest = 0.0
+    with ThreadPoolExecutor(processes) as threads:
+        for done in as_completed([threads.submit(work_apart, name, seed, chunk) for chunk in chunks]):
+            found, counted, seconds = done.result()
+            failures += found
+            outcomes += counted
+            longest = max(longest, seconds)
+            for failure in found:
+                say(f"input {failure.number} {failure.why}")
+            say(f"{outcomes.total()} inputs, {len(failures)} failures, {time.monotonic() - start:.0f} s")
+    became = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    say(
+        f"{outcomes.total()} inputs of seed {seed}: {became}; {len(failures)} failures;",
+        f"longest {1000 * longest:.0f} ms; {time.monotonic() - start:.0f} s",
+    )
+    return not failures
+
+
 def main() -> int:
-    """Fuzz, print what became of the inputs, and return 1 if any failed."""
+    """Fuzz, and return 1 if any input failed."""
     parser = argparse.ArgumentParser(description="Feed generated inputs to whatever reads text or files.")
     parser.add_argument("targets", nargs="*", default=["formula", "spec", "epsilons", "run"])
     parser.add_argument("--inputs", type=int, default=1_000_000, help="of each target")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--chunk", type=int, default=20_000, help="inputs that one process reads before it ends")
+    parser.add_argument("--chunk", type=int, default=50_000, help="inputs that one process reads before it ends")
     chosen = parser.parse_args()
-    failed = False
-    for name in chosen.targets:
-        start = time.monotonic()
-        chunks = [range(i, min(i + chosen.chunk, chosen.inputs)) for i in range(0, chosen.inputs, chosen.chunk)]
-        failures: list[Failure] = []
-        outcomes: Counter[str] = Counter()
-        longest = 0.0
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(chosen.processes, spawn, max_tasks_per_child=1) as pool:
-            begun = [pool.submit(work, name, chosen.seed, chunk) for chunk in chunks]
-            for done in as_completed(begun):
-                found, counted, seconds = done.result()
-                failures += found
-                outcomes += counted
-                longest = max(longest, seconds)
-                for failure in found:
-                    print(*failure, flush=True)  # noqa: T201
-        failed = failed or bool(failures)
-        became = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-        print(  # noqa: T201
-            f"{name}: {sum(outcomes.values())} inputs of seed {chosen.seed}: {became}; {len(failures)} failures;",
-            f"longest {1000 * longest:.0f} ms; {time.monotonic() - start:.0f} s",
-            flush=True,
-        )
-    return int(failed)
+    numbers = range(chosen.first, chosen.first + chosen.inputs)
+    chunks = [numbers[i : i + chosen.chunk] for i in range(0, len(numbers), chosen.chunk)]
+    done = [fuzz(name, chosen.seed, chunks, chosen.processes) for name in chosen.targets]
+    return int(not all(done))
 
 
 if __name__ == "__main__":

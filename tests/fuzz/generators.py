@@ -129,16 +129,23 @@ def epsilons(chance: Random) -> object:
 
 
 def _epsilon_item(chance: Random) -> object:
+    # Most grids are small: one of a thousand values takes as long as a hundred others.
+    is_wide = chance.random() < 0.1
+
     def end() -> str:
-        return chance.choice(("1", "1e-1", "1e-16", "1e400", "1e-400", "2^-52", "2^0", number_text(chance)))
+        if is_wide:
+            return chance.choice(("1", "1e-16", "1e400", "1e-400", "2^-900", number_text(chance)))
+        return chance.choice(
+            ("1", "1e-1", "1e-2", ".5", "2^-3", "2^0", f"{chance.randrange(99)}/{chance.randrange(99)}")
+        )
 
     match chance.randrange(6):
         case 0:
-            return end()
+            return number_text(chance)
         case 1:
             return f"{end()}:{end()}"
         case 2:
-            density = chance.choice((1, 4, 9, 0, 99, 9999, 10**9))
+            density = chance.choice((1, 2, 3, 4, 9, 0, 10**9) if chance.random() < 0.9 else (99, 999, 9999))
             return f"{end()}:{end()}:{density}/{chance.choice(('decade', 'octave', 'x'))}"
         case 3:
             return chance.choice(
