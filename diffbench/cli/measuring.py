@@ -21,7 +21,7 @@ from diffbench.sweep.provenance import platform_key
 from diffbench.sweep.results import Results
 from diffbench.sweep.run import cores, parts_of
 from diffbench.sweep.spec import BLOCK_SIZE, Spec, Unit
-from diffbench.sweep.store import Plan
+from diffbench.sweep.store import Plan, read_manifest
 from diffbench.sweep.stored import load
 
 MANY_FIGURES = 12
@@ -46,7 +46,7 @@ def complete_run(path: Path) -> Results:
     problem = schema_problem(manifest.get("schema_version"), SCHEMA_VERSION)
     if problem:
         raise NotComparableError(f"run: {path} is {problem}")
-    if manifest.get("state") != "complete":
+    if read_manifest(Path(path)).get("state") != "complete":
         raise NotComparableError(f"run: {path} is not complete; {resume_command(path)} finishes it")
     return load(path)
 

@@ -27,6 +27,8 @@ except ImportError:  # Windows
 
 MAX_JSON_BYTES = 2**28
 
+_CHECK = "check"
+
 _NOISE = ("estimate", "error", "relative_error", "ulp_error", "digits", *PARTS)
 """Columns that no compression makes smaller."""
 
@@ -170,6 +172,18 @@ def checksum(data: bytes) -> str:
 def json_text(data: object) -> str:
     """Return JSON without numbers that are not finite."""
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a JSON file is to hold with a checksum of all that it says, in whatever order."""
+    own = {key: value for key, value in content.items() if key != _CHECK}
+    return {**own, _CHECK: checksum(json.dumps(own, sort_keys=True).encode())}
+
+
+def check_seal(path: Path, content: dict[str, Any]) -> None:
+    """Refuse what a JSON file holds if its own checksum is another one; older files have none."""
+    if _CHECK in content and content[_CHECK] != sealed(content)[_CHECK]:
+        raise damage(path, "its own checksum is not the one it was written with")
 
 
 def read_object(path: Path) -> dict[str, Any]:

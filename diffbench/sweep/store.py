@@ -34,6 +34,7 @@ from diffbench.sweep.export import (
 )
 from diffbench.sweep.files import (
     block_name,
+    check_seal,
     checksum,
     damage,
     io_errors,
@@ -46,6 +47,7 @@ from diffbench.sweep.files import (
     renamed,
     resume_command,
     run_path,
+    sealed,
     write_file,
 )
 from diffbench.sweep.provenance import current_provenance, fingerprint, git_state, versions_for
@@ -184,7 +186,7 @@ class RunFolder:
                     (newborn / kind).mkdir()
                 for name, text in folder.texts.items():
                     (newborn / name).write_bytes(text)
-                (newborn / "manifest.json").write_text(json_text(folder.manifest("running")), "utf-8")
+                (newborn / "manifest.json").write_text(json_text(sealed(folder.manifest("running"))), "utf-8")
                 if path.exists():
                     path.rmdir()
                 newborn.rename(path)
@@ -266,7 +268,7 @@ class RunFolder:
         write_file(self.path / JOURNAL, "".join(map(journal_line, self._entries.values())))
         if self.missing():
             _check_provenance(self.path, self.spec, self.provenance)
-        write_file(self.path / "manifest.json", json_text({**self.manifest("running"), "blocks": []}))
+        write_file(self.path / "manifest.json", json_text(sealed({**self.manifest("running"), "blocks": []})))
         return damaged
 
     def _is_complete(self) -> bool:
@@ -358,7 +360,7 @@ class RunFolder:
             ):
                 for table in self._reference_tables():
                     writer.write_table(table)
-            write_file(self.path / "manifest.json", json_text(self.manifest("complete")))
+            write_file(self.path / "manifest.json", json_text(sealed(self.manifest("complete"))))
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def _reference_tables(self) -> Iterator[pa.Table]:
@@ -453,6 +455,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if problem:
         raise StoreError(f"{folder / 'manifest.json'}: {problem}")
     with io_errors(folder / "manifest.json"):
+        check_seal(folder / "manifest.json", manifest)
         check_manifest(manifest)
     return manifest
 
@@ -472,9 +475,9 @@ def own_spec(folder: Path) -> Spec:
 
 def _spec_of(folder: Path, manifest: dict[str, Any]) -> Spec:
     path = folder / "spec.toml"
-    sealed = manifest["files"].get(path.name)
+    seal = manifest["files"].get(path.name)
     with io_errors(path):
-        text = (read_regular(path) if sealed is None else read_whole(path, sealed[0])).decode()
+        text = (read_regular(path) if seal is None else read_whole(path, seal[0])).decode()
     own = Spec.from_text(text)
     if own.sha256 != manifest.get("spec_sha256"):
         raise damage(path, "it is not the spec that the run was begun with")
@@ -484,17 +487,17 @@ def _spec_of(folder: Path, manifest: dict[str, Any]) -> Spec:
 def _own_plan(folder: Path, spec: Spec, manifest: dict[str, Any]) -> Plan:
     """Return the plan that a folder was begun with; a damaged one is found by its checksum among the usual ones."""
     path = folder / "plan.json"
-    sealed = manifest["files"].get(path.name)
+    seal = manifest["files"].get(path.name)
     shard = tuple(int(number) for number in manifest["shard"].split("/"))
     try:
         known = read_object(path)
         plans = [Plan(known["keep"], known["block_size"], known["shard"], known["shards"])]
     except (StoreError, InputError, KeyError) as error:
-        if sealed is None:
+        if seal is None:
             raise damage(path, "it is no plan") from error
         plans = []
     for plan in [*plans, *(Plan(keep, BLOCK_SIZE, *shard) for keep in KEPT)]:
-        if sealed is None or checksum(json_text(_plan(spec, plan)).encode()) == sealed[0]:
+        if seal is None or checksum(json_text(_plan(spec, plan)).encode()) == seal[0]:
             return plan
     raise damage(path, "it is not the plan that the run was begun with")
 

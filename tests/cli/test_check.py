@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from diffbench import Spec, run
+from diffbench.sweep.files import sealed
 
 FUNCTION = '[[functions]]\nname = "{name}"\nformula = "{formula}"\npoints = ["0.5"]\n'
 HEAD = 'schemes = ["forward-1", "central-2"]\nepsilons = ["1e-1:1e-12:2/decade"]\n'
@@ -83,7 +84,7 @@ def test_an_incomplete_run_another_schema_and_a_baseline_that_is_not_there(diffb
         shutil.rmtree("other", ignore_errors=True)
         shutil.copytree("first", "other")
         path = Path("other", "manifest.json")
-        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
+        path.write_text(json.dumps(sealed(json.loads(path.read_text("utf-8")) | {key: value})), "utf-8")
         code, last = judged(diffbench, "other", "--baseline", "small")
         assert code == 4
         assert sentence in last

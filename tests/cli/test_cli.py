@@ -1,5 +1,6 @@
 """The command line in this process: verbs, options, formats, and every mistake as one line with its exit code."""
 
+import json
 import sys
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ from diffbench.errors import StoreError
 from diffbench.reference.balls import Ball
 from diffbench.reference.exact import references
 from diffbench.schemes.step_rules import RULES
+from diffbench.sweep.files import sealed
 
 
 @pytest.fixture(scope="module")
@@ -431,8 +433,8 @@ def test_a_damaged_run_is_exit_code_74_and_names_the_file(verb, harm, part, diff
 
 def test_an_unfinished_run_is_exit_code_74(diffbench, tmp_path):
     run(Spec("lab"), out=tmp_path / "run")
-    manifest = tmp_path / "run" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"complete"', '"running"'))
+    path = tmp_path / "run" / "manifest.json"
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | {"state": "running"})))
     assert "not a complete run" in one_line(diffbench("show", "run"), 74)
 
 

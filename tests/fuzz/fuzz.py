@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -99,12 +100,17 @@ class RunFiles:
             path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
         }
         self._changed: set[str] = set()
-        self._journal = journal_line(entry_from(json.loads(self.files["manifest.json"])["blocks"][0])).encode()
+        manifest = json.loads(self.files["manifest.json"])
+        self._journal = journal_line(entry_from(manifest["blocks"][0])).encode()
+        # With its own checksum, every change of it would be the same damage.
+        self._manifest = {key: value for key, value in manifest.items() if key != "check"}
 
     def generate(self, chance: Random) -> object:
         """Return the files of a changed run: a file with other bytes, mostly with a manifest that knows them."""
         name = chance.choice(("manifest.json", "manifest.json", *self.files, "journal.jsonl"))
         data = self.files.get(name, self._journal)
+        if name == "manifest.json" and chance.random() < 0.95:
+            data = json.dumps(self._manifest).encode()
         is_json = name.endswith((".json", ".jsonl"))
         changed = {name: (generators.mutated_object if is_json else generators.mutated_bytes)(chance, data)}
         if name not in {"manifest.json", "journal.jsonl"} and chance.random() < 0.9:
@@ -114,7 +120,7 @@ class RunFiles:
         return changed
 
     def _sealed(self, name: str, data: bytes) -> bytes:
-        manifest = json.loads(self.files["manifest.json"])
+        manifest = deepcopy(self._manifest)
         for files in (manifest["files"], *(block["files"] for block in manifest["blocks"])):
             if name in files:
                 files[name] = [checksum(data), len(data)]

@@ -2,8 +2,10 @@
 
 import json
 
-OUTSIDE = ("started", "finished", "git")
-"""What a manifest says of the moment and of the working directory."""
+from diffbench.sweep.files import sealed
+
+OUTSIDE = ("started", "finished", "git", "check")
+"""What a manifest says of the moment and of the working directory, and its checksum."""
 
 
 def contents(folder):
@@ -21,6 +23,11 @@ def differences(found, expected):
 def manifest_of(folder):
     """Return the manifest of a run folder."""
     return json.loads((folder / "manifest.json").read_text("utf-8"))
+
+
+def put_manifest(folder, manifest):
+    """Write a manifest as whoever wants to could write it."""
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest)), "utf-8")
 
 
 def bits(block):

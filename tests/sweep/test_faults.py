@@ -17,11 +17,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from folders import contents, differences, manifest_of
+from folders import contents, differences, manifest_of, put_manifest
 from forks import Forks
 
+from diffbench.errors import StoreError
 from diffbench.report.overview import elapsed_of
-from diffbench.sweep.store import JOURNAL
+from diffbench.sweep.store import JOURNAL, read_manifest
 
 COMMAND = (sys.executable, "-m", "diffbench")
 SPEC = """
@@ -308,6 +309,57 @@ def test_a_plan_that_still_reads_is_told_from_what_it_was(change, fork, complete
     one_line(fork("show", "run", cwd=complete.parent), 74, "run/plan.json: damaged")
     assert fork(*RESUME, cwd=complete.parent).code == 0
     assert differences(contents(complete), contents(unharmed)) == []
+
+
+CHANGES = {
+    "planned": ('"planned": ', '"planned": 1'),
+    "counts": ('"ok": 1', '"ok": 3'),
+    "moment": ('"started": "2', '"started": "3'),
+    "state": ('"state": "complete"', '"state": "comqlete"'),
+    "processor": ('"cores": ', '"cores": 1'),
+    "seal": ('"check": "', '"check": "0'),
+}
+
+
+@pytest.mark.parametrize("change", mostly_slow(CHANGES, "moment"))
+def test_a_manifest_that_still_reads_is_told_from_what_it_was(change, fork, complete):
+    path = complete / "manifest.json"
+    text = path.read_text("utf-8")
+    assert CHANGES[change][0] in text
+    path.write_text(text.replace(*CHANGES[change], 1), "utf-8")
+    kept = files(complete)
+    says = "run/manifest.json: damaged, its own checksum", "; put back a copy of it, or make it again"
+    for command in (("show", "run"), ("status", "run"), RESUME):
+        one_line(fork(*command, cwd=complete.parent), 74, *says)
+    assert files(complete) == kept
+
+
+@pytest.mark.parametrize("first", mostly_slow(range(17), 0))
+def test_whatever_bit_of_a_manifest_is_flipped_nothing_else_is_read(first, complete):
+    path = complete / "manifest.json"
+    data, whole = path.read_bytes(), read_manifest(complete)
+    refused = []
+    for bit in range(first, 8 * len(data), 119):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            found = read_manifest(complete)
+        except StoreError as error:
+            refused.append(str(error))
+        else:
+            # One that has lost its seal.
+            assert {**found, "check": whole["check"]}.items() >= whole.items()
+    assert len(refused) > 50
+    assert all("manifest.json: " in each for each in refused)
+
+
+def test_a_manifest_of_before_there_were_seals_is_read(fork, complete, unharmed):
+    manifest = manifest_of(complete)
+    del manifest["check"]
+    (complete / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    assert fork("show", "run", cwd=complete.parent).code == 0
+    goes_on(fork, complete.parent, unharmed)
 
 
 @pytest.mark.slow
@@ -644,11 +696,10 @@ def test_no_home_folder(home, unharmed, tmp_path):
 def elsewhere(folder, target):
     """Copy a run to other paths, as if it came from a machine with another processor."""
     shutil.copytree(folder, target)
-    path = target / "manifest.json"
-    manifest = json.loads(path.read_text("utf-8"))
+    manifest = manifest_of(target)
     manifest["fingerprint"] = "0" * 64
     manifest["machine"] |= {"system": "Plan9", "cores": 1024}
-    path.write_text(json.dumps(manifest), "utf-8")
+    put_manifest(target, manifest)
     return target
 
 
@@ -672,7 +723,6 @@ def test_an_interrupted_run_is_copied_to_another_machine(fork, interrupted, unha
         one_line(outcome, 2, "copy", "was begun where functions have other values")
     assert before.items() <= files(there).items()
     # Back on the machine that it comes from.
-    manifest = json.loads((interrupted / "manifest.json").read_text("utf-8"))
-    (there / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    shutil.copy(interrupted / "manifest.json", there / "manifest.json")
     assert fork("run", "--resume", "copy", *QUIET, cwd=there.parent).code == 0
     assert differences(contents(there), contents(unharmed)) == []

@@ -22,7 +22,7 @@ from diffbench.reading import MAX_FILE_BYTES
 from diffbench.report.folder import write_report
 from diffbench.sweep.checked import MAX_BLOCK_CELLS, MAX_TABLE_BYTES
 from diffbench.sweep.export import SCHEMA_VERSION
-from diffbench.sweep.files import checksum, write_file
+from diffbench.sweep.files import checksum, sealed, write_file
 from diffbench.sweep.spec import MAX_CELLS
 from diffbench.sweep.store import RunFolder, merge, own_spec
 from diffbench.sweep.stored import status
@@ -47,7 +47,7 @@ def change(folder, edit, name="manifest.json"):
     path = folder / name
     data = json.loads(path.read_text("utf-8"))
     edit(data)
-    path.write_text(json.dumps(data), "utf-8")
+    path.write_text(json.dumps(sealed(data) if name == "manifest.json" else data), "utf-8")
 
 
 def seal(folder, name):

@@ -1,7 +1,6 @@
 """Shards of a run, put together, are the run; anything else is refused in one line."""
 
 import itertools
-import json
 import os
 import re
 import shutil
@@ -9,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from folders import contents, manifest_of
+from folders import contents, manifest_of, put_manifest
 
 from diffbench import Function, Spec, load, merge, resume, run
 from diffbench.errors import DiffbenchError, InputError, StoreError
@@ -144,7 +143,7 @@ def test_a_shard_of_other_versions_or_functions_is_refused_and_named(key, thirds
     stranger = shutil.copytree(thirds[1], tmp_path / "stranger")
     manifest = manifest_of(stranger)
     manifest[key] = "0" * 64 if key == "fingerprint" else manifest[key] | {"numpy": "99.0"}
-    (stranger / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    put_manifest(stranger, manifest)
     refused([thirds[0], stranger, thirds[2]], tmp_path / "merged", "other versions or functions", stranger)
 
 
@@ -152,7 +151,7 @@ def test_shards_of_other_machines_with_the_same_functions_are_merged(thirds, tmp
     stranger = shutil.copytree(thirds[1], tmp_path / "stranger")
     manifest = manifest_of(stranger)
     manifest["machine"] = {"system": "elsewhere", "architecture": "another"}
-    (stranger / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    put_manifest(stranger, manifest)
     assert load(merge([thirds[0], stranger, thirds[2]], tmp_path / "merged")).counts["ok"] > 0
 
 

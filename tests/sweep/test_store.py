@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from folders import contents, differences
+from folders import contents, differences, manifest_of, put_manifest
 
 from diffbench import Function, OpaqueScheme, Spec, load, run
 from diffbench.errors import DiffbenchError, InputError, StoreError
@@ -242,8 +242,7 @@ def test_tables_of_another_schema_are_refused(measured):
 
 
 def test_a_run_that_is_not_complete_is_refused(damaged):
-    path = damaged / "manifest.json"
-    path.write_text(path.read_text("utf-8").replace('"state": "complete"', '"state": "running"'), "utf-8")
+    put_manifest(damaged, manifest_of(damaged) | {"state": "running"})
     with pytest.raises(StoreError, match="not a complete run"):
         load(damaged)
 
