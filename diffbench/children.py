@@ -16,11 +16,11 @@ from math import ceil
 from queue import Empty, Queue
 from threading import Lock, Thread
 from time import monotonic, sleep
-from typing import IO, Any
+from typing import IO, Any, cast
 
 try:
     import resource
-except ImportError:  # Windows has no such limits
+except ImportError:  # pragma: no cover  (Windows has no such limits)
     resource = None  # type: ignore[assignment]  # a module elsewhere
 
 _SIZE_BYTES = 8
@@ -59,7 +59,7 @@ class Child:
         self._module = module
         self._be_without()
         atexit.register(self.end)
-        if hasattr(os, "register_at_fork"):
+        if hasattr(os, "register_at_fork"):  # pragma: no branch  (Windows does not fork)
             # After a fork the process still belongs to the parent, and so may the lock.
             os.register_at_fork(after_in_child=self._be_without)
 
@@ -80,9 +80,9 @@ class Child:
         """
         with self._lock:
             try:
-                stream = self._running().stdin
+                process = self._running()
                 start = monotonic()
-                _send(stream, pickle.dumps((request, seconds)))
+                _send(_pipe(process.stdin), pickle.dumps((request, seconds)))
                 answer = self._answers.get(timeout=seconds)
             except Empty as error:
                 self.end()
@@ -106,10 +106,9 @@ class Child:
             return
         _kill_with_its_own(process)
         process.wait()
-        if process.stdin is not None:
-            # What was not sent yet has nowhere to go. The other end is closed by whoever listens.
-            with suppress(OSError):
-                process.stdin.close()
+        # What was not sent yet has nowhere to go. The other end is closed by whoever listens.
+        with suppress(OSError):
+            _pipe(process.stdin).close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self.process is not None:
@@ -124,9 +123,14 @@ class Child:
             start_new_session=True,
         )
         self.process, self._answers = process, Queue()
-        Thread(target=_listen, args=(process.stdout, self._answers.put), daemon=True).start()
+        Thread(target=_listen, args=(_pipe(process.stdout), self._answers.put), daemon=True).start()
         self._answers.get(timeout=_STARTING)
         return process
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """Return a stream of a process that was started with pipes, and so has it."""
+    return cast("IO[bytes]", stream)
 
 
 def _kill_with_its_own(process: "subprocess.Popen[bytes]") -> None:
@@ -134,32 +138,30 @@ def _kill_with_its_own(process: "subprocess.Popen[bytes]") -> None:
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    else:
+    else:  # pragma: no cover  (Windows has no groups of processes)
         process.kill()
 
 
-def _listen(stream: IO[bytes] | None, receive: Callable[[bytes | None], None]) -> None:
+def _listen(stream: IO[bytes], receive: Callable[[bytes | None], None]) -> None:
     """Hand every answer on, and None at the end; what Python prints before it is ready is no answer."""
-    if stream is not None:
-        with stream:
-            while (line := stream.readline()) and not line.endswith(_READY):
-                pass
-            answer: bytes | None = _READY
-            while answer is not None:
-                receive(answer)
-                answer = _receive(stream)
+    with stream:
+        while (line := stream.readline()) and not line.endswith(_READY):
+            pass
+        answer: bytes | None = _READY
+        while answer is not None:
+            receive(answer)
+            answer = _receive(stream)
     receive(None)
 
 
-def _send(stream: IO[bytes] | None, content: bytes) -> None:
-    if stream is not None:
-        stream.write(len(content).to_bytes(_SIZE_BYTES, "big") + content)
-        stream.flush()
+def _send(stream: IO[bytes], content: bytes) -> None:
+    stream.write(len(content).to_bytes(_SIZE_BYTES, "big") + content)
+    stream.flush()
 
 
-def _receive(stream: IO[bytes] | None) -> bytes | None:
-    header = stream.read(_SIZE_BYTES) if stream is not None else b""
-    if stream is None or len(header) < _SIZE_BYTES:
+def _receive(stream: IO[bytes]) -> bytes | None:
+    header = stream.read(_SIZE_BYTES)
+    if len(header) < _SIZE_BYTES:
         return None
     content = stream.read(int.from_bytes(header, "big"))
     return content or None
@@ -185,7 +187,7 @@ def _end_with(parent: int) -> None:
 
 def _limit_processor_time(seconds: float) -> None:
     """Let the system end this process a little later than the parent would, in case that one has gone."""
-    if resource is not None:
+    if resource is not None:  # pragma: no branch  (Windows has no such limits)
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
         limit = ceil(used.ru_utime + used.ru_stime + seconds) + 1
