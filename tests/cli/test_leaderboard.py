@@ -2,6 +2,11 @@
 
 import pytest
 
+from diffbench import Library
+from diffbench.cli import leaderboard
+from diffbench.sweep.conformance import Check
+from diffbench.sweep.contest import ROUNDS, read_timings
+
 QUICK = ("--suite", "lab", "--libraries", "scipy-2-point,mpmath", "--libraries", "jax-grad", "--quiet", "--no-timings")
 BARE = (*QUICK, "--no-report")
 STATUSES = {"ok", "collapsed", "uncertain", "nondifferentiable", "nonfinite", "failed", "domain", "unsupported"}
@@ -129,6 +134,44 @@ def test_an_adapter_of_other_people_takes_part_only_if_it_conforms(diffbench, in
     assert {row["library"] for row in outcome.json} == {"mine-good"}
     assert "mine-bad is left out, its adapter does not conform: x**1, derivative 1" in outcome.err
     assert "the entry point torn of mine cannot be used: ModuleNotFoundError" in outcome.err
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """Let there be two adapters of other people, of which one is wrong, and one entry point that cannot be loaded."""
+    found = [Library(name, "mine", "forward-1", print) for name in ("mine-good", "mine-bad")]
+    monkeypatch.setattr(leaderboard.plugins, "broken", lambda group: [f"nothing of {group} is there"])
+    monkeypatch.setattr(leaderboard, "chosen_libraries", lambda names: [each for each in found if each.name in names])
+    monkeypatch.setattr(
+        leaderboard,
+        "conformance",
+        lambda library: [Check("signature", True, ""), Check("NaN", library.name == "mine-good", "it is \x1b[2J")],
+    )
+
+
+def test_only_adapters_that_conform_take_part(mine, capsys):
+    assert leaderboard._conforming(["mine-good", "mine-bad"]) == ["mine-good"]
+    assert capsys.readouterr().err.splitlines() == [
+        "diffbench: nothing of diffbench.libraries is there",
+        "diffbench: mine-bad is left out, its adapter does not conform: NaN: it is \\x1b[2J",
+    ]
+
+
+def test_where_none_conforms_there_is_no_contest(mine, diffbench, tmp_path):
+    outcome = diffbench("leaderboard", "--libraries", "mine-bad", "--suite", "lab")
+    assert (outcome.code, outcome.out) == (5, "")
+    assert outcome.err.splitlines()[-1] == "diffbench: libraries: none conforms"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calls_are_timed_in_rounds_which_it_says(diffbench, tmp_path):
+    options = ("--suite", "lab", "--libraries", "mpmath", "--dtype", "float64", "--no-report", "--format", "json")
+    outcome = diffbench("leaderboard", *options, "--table", "timings", "--out", "board")
+    (row,) = outcome.json
+    assert (row["library"], row["rounds"]) == ("mpmath-diff", ROUNDS)
+    assert f"timing: {ROUNDS + 1}/{ROUNDS + 1} rounds" in outcome.err
+    (timing,) = read_timings(tmp_path / "board")
+    assert 0 < timing.low <= timing.seconds <= timing.high
 
 
 @pytest.mark.parametrize("failure", [None, OSError("disk full")])

@@ -6,12 +6,14 @@ import pickle
 import pickletools
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 
 import pyarrow.parquet as pq
 import pytest
 
 from diffbench import Spec, Stencil, run
+from diffbench.children import LateError, LostError
 from diffbench.errors import InputError
 from diffbench.schemes import plugins
 from diffbench.schemes.libraries import LIBRARIES, find_library, libraries, scheme_of_others
@@ -179,6 +181,64 @@ def test_nobody_looks_for_plugins_where_names_are_known(monkeypatch):
     assert len(Spec("lab", ["central-2", "richardson(forward-1)", "jacobi"]).schemes) == 3
     assert run(Spec("lab")).counts["ok"]
     assert find_library("jacobi") in LIBRARIES
+
+
+class Here:
+    """What stands for a child, without the time that a process takes to begin."""
+
+    def __init__(self, module):
+        assert module == plugins.__name__
+
+    def ask(self, plugin, seconds):
+        assert seconds == plugins.LOAD_LIMIT
+        return plugins._answer(plugin), 0.0
+
+    def end(self):
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Let entry points be loaded in this process, and let nothing be remembered of it."""
+    monkeypatch.setattr(plugins, "Child", Here)
+    monkeypatch.setattr(plugins, "offers_of", cache(plugins.offers_of.__wrapped__))
+
+
+def test_a_name_is_looked_for_where_it_belongs(good, here):
+    assert scheme_of_others("wide") == StencilScheme(
+        "wide", 1, Stencil.fit([-2, -1, 1, 2]), plugin=offered("schemes", "wide")
+    )
+    assert scheme_of_others("both", 2).name == scheme_of_others("both-d2").name == "both-d2"
+    assert scheme_of_others("called-forward").package == "good"
+    assert scheme_of_others("called-backward") is None
+    with pytest.raises(InputError, match=r"^scheme: both has no derivative 3, only 1, 2$"):
+        scheme_of_others("both", 3)
+    assert find_library("good-a").description == "a difference"
+    assert scheme_of_others("good-a").plugin == offered("libraries", "good")
+    assert scheme_of_others("good-b") is None
+    assert {each.name for each in plugins.everything(plugins.SCHEMES)} == {"wide", "both", "both-d2", "called-forward"}
+    assert [each.name for each in libraries()[len(LIBRARIES) :]] == ["good-a"]
+    assert plugins.broken(plugins.SCHEMES) == plugins.broken(plugins.LIBRARIES) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(LateError, "loading it takes more than 30 s"), (LostError, "loading it ends its process")],
+)
+def test_what_cannot_be_loaded_fails_where_it_is_used_with_the_reason(good, here, monkeypatch, error, why):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Here, "ask", fail)
+    sentence = f"the entry point called of good cannot be used: {why}"
+    scheme = scheme_of_others("called-forward", 2)
+    assert (scheme.name, scheme.derivative, scheme.package) == ("called-forward-d2", 2, "good")
+    with pytest.raises(plugins.PluginError, match=f"^{sentence}$"):
+        scheme.call(None, 1.0, 0.5)
+    assert sentence in plugins.broken(plugins.SCHEMES)
+    assert list(plugins.everything(plugins.SCHEMES)) == []
+    with pytest.raises(InputError, match=rf"^library: the entry point good of good cannot be used: {why}$"):
+        find_library("good-a")
 
 
 @pytest.mark.slow
