@@ -167,8 +167,10 @@ class DifferenceScheme(ABC):
 
 def _power_part(share: Share, j: int) -> Fraction:
     """Return the real or imaginary part of the j-th power of an offset."""
-    real, imaginary = Fraction(1), Fraction(0)
     k = share.offset
+    if not k.imaginary:
+        return Fraction(0) if share.is_imaginary else k.real**j
+    real, imaginary = Fraction(1), Fraction(0)
     for _ in range(j):
         real, imaginary = real * k.real - imaginary * k.imaginary, real * k.imaginary + imaginary * k.real
     return imaginary if share.is_imaginary else real
@@ -507,6 +509,12 @@ def parse_scheme(name: str, derivative: int = 1) -> DifferenceScheme:
     m = derivative if stated is None else stated
     if not 1 <= m <= MAX_DERIVATIVE:
         raise InputError(f"scheme: derivative {m} of {name[:60]!r} is not from 1 to {MAX_DERIVATIVE}")
+    return _member(family, m, stated)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _member(family: str, m: int, stated: int | None) -> DifferenceScheme:
+    """Return a family's member for a derivative; one object for each, since fractions are slow to fit."""
     if (make := _MAKERS.get(family)) is not None:
         _check_derivative(family, m)
         return make(scheme_name(family, m), m)
