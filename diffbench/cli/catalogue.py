@@ -2,7 +2,7 @@
 
 import click
 
-from diffbench.cli.output import format_option, print_table
+from diffbench.cli.output import format_option, print_table, say
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference.metrics import METRICS
 from diffbench.report.table import Column, Table
@@ -66,7 +66,7 @@ def _schemes() -> Table:
 
 def _say_broken(group: str) -> None:
     for sentence in plugins.broken(group):
-        click.echo(f"diffbench: {sentence}", err=True)
+        say(f"diffbench: {sentence}", err=True)
 
 
 def _suites() -> Table:

@@ -84,7 +84,7 @@ def _conforming(names: list[str]) -> list[str]:
     """Return the names of those that are to take part; of other people's adapters only those that conform."""
     kept = []
     for sentence in plugins.broken(plugins.LIBRARIES):
-        click.echo(f"diffbench: {sentence}", err=True)
+        say(f"diffbench: {sentence}", err=True)
     for library in chosen_libraries(names):
         failed = [] if library in LIBRARIES else [each for each in conformance(library) if not each.passed]
         if failed:

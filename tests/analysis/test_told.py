@@ -6,6 +6,8 @@ import pytest
 
 from diffbench import Function, OpaqueScheme, Spec, run
 from diffbench.analysis.told import told_rows
+from diffbench.errors import EmptySelectionError
+from diffbench.sweep.results import NO_CELLS
 
 
 def at_epsilon(f, x, e):
@@ -57,6 +59,18 @@ def test_a_peer_that_is_not_in_the_run_has_no_digits():
     results = run(Spec("exp", [OpaqueScheme("mine", at_epsilon), "central-2"], "1e-3,1e-4,1e-5"))
     (row,) = told_rows(results, [SimpleNamespace(name="mine", package="m", peer="central-8")])
     assert row["peer_digits"] is None
+
+
+def test_a_run_of_summaries_has_no_cells_to_tell_it_by(tmp_path):
+    results = run(Spec("exp", OpaqueScheme("mine", at_epsilon), "1e-3"), out=tmp_path / "run", keep="summary")
+    with pytest.raises(EmptySelectionError) as found:
+        told_rows(results, [])
+    assert str(found.value) == NO_CELLS
+
+
+def test_a_block_in_which_nobody_was_watched_has_no_rows():
+    results = run(Spec("exp", "forward-1", "1e-3"))
+    assert told_rows(results, [SimpleNamespace(name="forward-1", package="m", peer="forward-1")]) == []
 
 
 def test_one_epsilon_shows_no_movement():

@@ -302,7 +302,10 @@ def test_weights_of_a_derivative_that_the_name_does_not_say(diffbench):
 
 @pytest.mark.parametrize(
     ("what", "least", "key"),
-    [("functions", 80, "formula"), ("schemes", 60, "order"), ("suites", 4, "suite"), ("rules", 18, "description")],
+    [
+        *(("functions", 80, "formula"), ("schemes", 60, "order"), ("suites", 4, "suite"), ("rules", 18, "description")),
+        *(("metrics", 3, "better"), ("libraries", 30, "peer")),
+    ],
 )
 def test_lists(what, least, key, diffbench):
     rows = diffbench("list", what, "--format", "json").json
@@ -310,6 +313,13 @@ def test_lists(what, least, key, diffbench):
     assert all(row[key] for row in rows)
     text = diffbench("list", what).out
     assert len(text.splitlines()) == 5 + len(rows)
+
+
+def test_lists_say_what_cannot_be_listed(diffbench, monkeypatch):
+    monkeypatch.setattr("diffbench.schemes.plugins.broken", lambda group: [f"{group}: \x1b[2J"])
+    outcome = diffbench("list", "libraries", "--format", "json")
+    assert (outcome.code, outcome.err) == (0, "diffbench: diffbench.libraries: \\x1b[2J\n")
+    assert outcome.json
 
 
 # mistakes -------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from diffbench import Function, Spec, load, resume, run
 from diffbench.cli import run as run_module
+from diffbench.cli.plan import _duration, _size
 from diffbench.errors import InterruptedRunError
 from diffbench.sweep.estimate import estimate
 from diffbench.sweep.store import Plan
@@ -57,6 +58,20 @@ def test_a_plan_in_text_says_the_same(diffbench, tmp_path):
     assert fields["time"].startswith("about ")
     assert fields["time"].endswith("with one worker")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "says"),
+    [
+        (0.0123, 0, ("0.012 seconds", "0 kB")),
+        (89, 999_999, ("89 seconds", "1000 kB")),
+        (90, 1e6, ("1.5 minutes", "1.0 MB")),
+        (5400, 2.5e9, ("1.5 hours", "2.5 GB")),
+        (129_600, 3e12, ("1.5 days", "3.0 TB")),
+    ],
+)
+def test_times_and_sizes_are_told_as_people_do(seconds, size, says):
+    assert (_duration(seconds), _size(size)) == says
 
 
 def test_a_plan_counts_derivatives_and_dtypes(diffbench):

@@ -140,7 +140,7 @@ def test_an_adapter_of_other_people_takes_part_only_if_it_conforms(diffbench, in
 def mine(monkeypatch):
     """Let there be two adapters of other people, of which one is wrong, and one entry point that cannot be loaded."""
     found = [Library(name, "mine", "forward-1", print) for name in ("mine-good", "mine-bad")]
-    monkeypatch.setattr(leaderboard.plugins, "broken", lambda group: [f"nothing of {group} is there"])
+    monkeypatch.setattr(leaderboard.plugins, "broken", lambda group: [f"nothing of {group} is there \x1b[2J"])
     monkeypatch.setattr(leaderboard, "chosen_libraries", lambda names: [each for each in found if each.name in names])
     monkeypatch.setattr(
         leaderboard,
@@ -152,7 +152,7 @@ def mine(monkeypatch):
 def test_only_adapters_that_conform_take_part(mine, capsys):
     assert leaderboard._conforming(["mine-good", "mine-bad"]) == ["mine-good"]
     assert capsys.readouterr().err.splitlines() == [
-        "diffbench: nothing of diffbench.libraries is there",
+        "diffbench: nothing of diffbench.libraries is there \\x1b[2J",
         "diffbench: mine-bad is left out, its adapter does not conform: NaN: it is \\x1b[2J",
     ]
 

@@ -1,10 +1,15 @@
 """What the verbs that measure have in common: an interrupt is told from a failure, wherever it strikes."""
 
 import threading
+from concurrent.futures import BrokenExecutor
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
-from diffbench.cli.measuring import is_interrupt, resumable
+from diffbench.cli import measuring
+from diffbench.cli.measuring import figure_executor, is_interrupt, report_of, resumable
+from diffbench.cli.progress import Meter
 from diffbench.errors import InterruptedRunError, StoreError
 
 
@@ -126,3 +131,42 @@ def test_a_failure_stays_one(call, tmp_path):
 def test_without_a_run_there_is_nothing_to_go_on_from(tmp_path):
     with pytest.raises(KeyboardInterrupt), resumable(tmp_path):
         interrupted()
+
+
+def test_figures_are_drawn_again_without_workers_where_one_died(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def write_report(_, folder, executor, progress, *__, run_folder):
+        calls.append((executor, run_folder))
+        if executor is not None:
+            progress(None, None)
+            raise BrokenExecutor
+        return folder / "report.html"
+
+    monkeypatch.setattr("diffbench.report.folder.write_report", write_report)
+    monkeypatch.setattr(measuring, "figure_executor", lambda _: nullcontext("a pool"))
+    results = SimpleNamespace(keys=["one"], blocks=[])
+    with Meter(enabled=False) as meter:
+        assert report_of(results, tmp_path, meter, tmp_path / "run") == tmp_path / "report.html"
+    assert calls == [("a pool", tmp_path / "run"), (None, tmp_path / "run")]
+    said = "diffbench: a worker process died; the figures are drawn again, one after the other\n"
+    assert capsys.readouterr().err == said
+
+
+def test_many_figures_are_drawn_by_some_processes_where_there_can_be_any(monkeypatch):
+    asked = []
+
+    def process_pool(workers):
+        asked.append(workers)
+        if workers == 2:
+            raise StoreError("no /dev/shm")
+        return nullcontext("a pool")
+
+    monkeypatch.setattr(measuring, "process_pool", process_pool)
+    given = []
+    for cores, figures in ((8, 12), (8, 11), (1, 12), (2, 12)):
+        monkeypatch.setattr(measuring, "cores", lambda cores=cores: cores)
+        with figure_executor(figures) as executor:
+            given.append(executor)
+    assert given == ["a pool", None, None, None]
+    assert asked == [4, 2]

@@ -86,6 +86,18 @@ def test_a_lost_child_makes_the_reference_uncertain(monkeypatch):
     assert (lost.verdict, lost.reason) == ("uncertain", "the evaluation ended its process")
 
 
+def test_what_fails_in_the_child_makes_the_reference_uncertain(monkeypatch):
+    request = parse_formula("exp(x)"), Fraction(1), 1, 20
+    assert hard._answer(request) == references(request[0], [1], 1, 20)[0]
+
+    def fail(*_):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(hard, "ways_to", fail)
+    failed = hard._answer(request)
+    assert (failed.verdict, failed.reason) == ("uncertain", "the evaluation failed: RecursionError")
+
+
 def test_the_points_of_one_call_share_the_time_limit():
     start = monotonic()
     found = references(parse_formula(ENDLESS), [10.0**k for k in range(100, 120)], 1, 900, time_limit=1.0)
