@@ -13,12 +13,13 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import InputError
 
 FloatArray = npt.NDArray[np.floating]
 
-DTYPES = ("float16", "float32", "float64")
-"""Names of the dtypes that a sweep can run in."""
+DTYPES = PLAIN
+"""Names of the dtypes that numpy has everywhere."""
 
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400
@@ -96,15 +97,21 @@ def _parse_number(text: str, name: str) -> Fraction:
 
 
 def check_dtype(name: str) -> str:
-    """Return the name of a supported dtype, or refuse it."""
-    if name not in DTYPES:
-        raise InputError(f"dtype: {name!r} is not one of {', '.join(DTYPES)}")
-    return name
+    """Return the name of a dtype that a sweep can be asked for, or refuse it."""
+    return find_dtype(name).name
+
+
+def check_narrow_dtype(name: str) -> str:
+    """Return the name of a dtype of at most 64 bits that is here, or refuse it."""
+    known = find_dtype(name)
+    if known.is_wide or known.unavailable:
+        raise InputError(f"dtype: {known.unavailable or f'{name} has more than 64 bits, which is too many here'}")
+    return known.name
 
 
 def unit_roundoff(dtype: str) -> float:
     """Return u = 2**-p, half the distance from 1 to the next number, for a precision of p bits."""
-    return float(np.finfo(dtype).eps) / 2
+    return find_dtype(dtype).unit_roundoff
 
 
 def round_to(value: Fraction, dtype: str) -> float:
@@ -119,8 +126,8 @@ def round_to(value: Fraction, dtype: str) -> float:
     """
     if dtype == "float64":
         return _round_to_double(value)
-    info = np.finfo(dtype)
-    precision, lowest = info.nmant + 1, int(info.minexp) - info.nmant
+    known = find_dtype(dtype)
+    precision, lowest = known.precision, known.lowest
     if value == 0:
         return 0.0
     numerator, denominator = abs(value.numerator), value.denominator
@@ -133,7 +140,7 @@ def round_to(value: Fraction, dtype: str) -> float:
         rounded = math.ldexp(_divide(numerator, denominator, exponent), exponent)
     except OverflowError:
         rounded = math.inf
-    if rounded > float(info.max):
+    if rounded > known.largest:
         rounded = math.inf
     return -rounded if value < 0 else rounded
 

@@ -15,7 +15,7 @@ from diffbench.functions.grammar import Formula
 from diffbench.reference.exact import exact_derivative
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
 from diffbench.reference.verdict import Reference
-from diffbench.rounding import check_dtype, decimal_text, exact_number, exact_text, finite, round_to
+from diffbench.rounding import check_narrow_dtype, decimal_text, exact_number, exact_text, finite, round_to
 
 SHOWN = 25
 """Digits of the exact derivative in a message."""
@@ -106,7 +106,7 @@ def measure_derivative(
     >>> round(found.digits, 1)
     9.0
     """
-    check_dtype(dtype)
+    check_narrow_dtype(dtype)
     points = [_rounded_point(point, "at", dtype) for point in _points(at)]
     if not points:
         raise InputError("at: no points, so that nothing would be checked")
@@ -140,7 +140,7 @@ def measure_gradient(
     >>> {name: each.error for name, each in found.items()}
     {'x': 0.0, 'y': 0.0}
     """
-    check_dtype(dtype)
+    check_narrow_dtype(dtype)
     if not isinstance(at, Mapping) or not at:
         raise InputError(f"at: {at!r} does not name the variables")
     here = {name: _rounded_point(value, name, dtype) for name, value in at.items()}

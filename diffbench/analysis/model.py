@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 from diffbench.analysis.arithmetic import Traced, rounding_variance
 from diffbench.analysis.near import LENGTH, Near
+from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
 from diffbench.reference.verdict import Reference
@@ -40,7 +41,7 @@ from diffbench.rounding import round_to, unit_roundoff
 from diffbench.schemes.scheme import CENTRE, DifferenceScheme, Offset
 from diffbench.schemes.stencil import Stencil
 from diffbench.sweep.curves import running_median
-from diffbench.sweep.nodes import COMPLEX_DTYPES, Panel, Section
+from diffbench.sweep.nodes import Panel, Section
 
 Array = npt.NDArray[Any]
 
@@ -183,7 +184,7 @@ class PointModel:
                 usable &= ~np.broadcast_to(where[0], usable.shape)
         if scheme.unsupported_reason(self.near.dtype):
             usable[:] = False
-        largest = float(np.finfo(self.near.dtype).max)
+        largest = float(find_dtype(self.near.dtype).largest)
         for offset in scheme.offsets:
             if not offset.imaginary:
                 usable &= np.abs(self._value(offset)) <= largest
@@ -291,7 +292,7 @@ class PointModel:
 
     def _imaginary_noise(self) -> float:
         """Return the relative error of Im f(x + it)/t at small t, where nothing is truncated; NaN where f has none."""
-        dtype = COMPLEX_DTYPES.get(self.near.dtype)
+        dtype = find_dtype(self.near.dtype).complex
         if dtype is None or self.near.function.evaluate is not None or not self._exact:
             return np.nan if dtype is None else unit_roundoff(self.near.dtype)
         try:

@@ -30,7 +30,7 @@ from diffbench.functions.function import Function, is_array_of
 from diffbench.functions.noise import Noise
 from diffbench.reference.exact import references
 from diffbench.reference.pair import correct_digits, relative_error
-from diffbench.rounding import check_dtype, exact_number, finite, round_to, unit_roundoff
+from diffbench.rounding import check_narrow_dtype, exact_number, finite, round_to, unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme, Scheme
 from diffbench.schemes.stencil import Stencil
 from diffbench.sweep.curves import FLAT_FACTOR, running_median
@@ -141,7 +141,7 @@ def noise_level(
     """
     if not isinstance(values, int) or not 4 <= values <= 50:
         raise InputError(f"values: {values!r} is not a whole number from 4 to 50")
-    middle = np.array([round_to(exact_number(x, "x"), check_dtype(dtype))], dtype=dtype)
+    middle = np.array([round_to(exact_number(x, "x"), check_narrow_dtype(dtype))], dtype=dtype)
     evaluate = _evaluator(f, dtype)
     step, power = _first_spacing(spacing, middle), 0
     tried: dict[int, NoiseLevel] = {}

@@ -18,13 +18,14 @@ from diffbench.analysis.advice import ClassAdvice, advise
 from diffbench.analysis.model import PointModel
 from diffbench.analysis.near import Near
 from diffbench.analysis.predict import AS_GOOD, optimum
+from diffbench.dtypes import find_dtype
 from diffbench.errors import EmptySelectionError, InputError, UncertainError
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import Formula, parse_formula
 from diffbench.reference.exact import check_derivative, references
 from diffbench.reference.pair import correct_digits
 from diffbench.reference.verdict import Reference
-from diffbench.rounding import check_dtype, exact_number, finite, round_to, unit_roundoff
+from diffbench.rounding import check_narrow_dtype, exact_number, finite, round_to, unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme, catalogue
 from diffbench.sweep.curves import FLAT_FACTOR
 from diffbench.sweep.results import Results
@@ -176,10 +177,10 @@ def recommend(
     ('central-2', 7.62939453125e-06, 11)
     """
     if isinstance(formula, Results):
-        return advise(formula, derivative, check_dtype(dtype), evaluations, allow_complex=allow_complex)
+        return advise(formula, derivative, check_narrow_dtype(dtype), evaluations, allow_complex=allow_complex)
     function = _as_function(formula, at)
     _check(derivative, evaluations)
-    x = round_to(function.points[0], check_dtype(dtype))
+    x = round_to(function.points[0], check_narrow_dtype(dtype))
     if not np.isfinite(x) or function.domain.interval_of(Fraction(x)) is None:
         raise InputError(f"at: {function.points[0]} cannot be evaluated in {dtype}, where it is {x!r}")
     schemes = _schemes(derivative, evaluations, allow_complex=allow_complex)
@@ -344,7 +345,7 @@ def binary_epsilons(x: float, dtype: str) -> Array:
     u = unit_roundoff(dtype)
     size = abs(x) or 1.0
     top = int(np.ceil(np.log2(max(1.0, size)))) + 1
-    bottom = max(int(np.floor(np.log2(u * min(1.0, size)))), int(np.finfo(dtype).minexp))
+    bottom = max(int(np.floor(np.log2(u * min(1.0, size)))), find_dtype(dtype).least_exponent)
     powers = np.ldexp(1.0, np.arange(top, bottom - 1, -1))
     return np.stack([powers, 0.75 * powers], axis=-1).ravel().astype(dtype)
 

@@ -34,7 +34,7 @@ from diffbench.reference.truncation import (
     combination_of,
     neighbourhood,
 )
-from diffbench.rounding import check_dtype, exact_number, shown
+from diffbench.rounding import check_narrow_dtype, exact_number, shown
 from diffbench.schemes.stencil import Stencil
 
 SIDES = (1, -1)
@@ -238,7 +238,7 @@ class _Sample(NamedTuple):
 
 def _test_floats(f: Callable[[Any], Any], derivative: Callable[[Any], Any], x: object) -> TaylorTest:
     point: Any = x if isinstance(x, np.floating) else float(exact_number(x, "x"))
-    check_dtype(np.dtype(type(point)).name)
+    check_narrow_dtype(np.dtype(type(point)).name)
     here, claimed = _value(f, point, "function"), _value(derivative, point, "derivative")
     sides = {side: list(_samples(f, claimed, point, here, side)) for side in SIDES}
     known = {side: samples for side, samples in sides.items() if len(samples) >= RUN}

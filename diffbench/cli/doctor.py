@@ -17,6 +17,7 @@ _DTYPES = (
     Column("largest", "largest", "rounded"),
     Column("subnormals", "subnormals"),
     Column("complex", "complex"),
+    Column("unavailable", "unavailable"),
 )
 _PACKAGES = (
     Column("package", "package"),
@@ -53,4 +54,5 @@ def _texts(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _yes_or_no(row: dict[str, Any]) -> dict[str, str]:
-    return {"subnormals": "kept" if row["subnormals"] else "dropped", "complex": row["complex"] or ""}
+    subnormals = {None: "", True: "kept", False: "dropped"}[row["subnormals"]]
+    return {"subnormals": subnormals, "complex": row["complex"] or "", "unavailable": row["unavailable"] or ""}

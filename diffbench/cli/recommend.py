@@ -23,7 +23,7 @@ from diffbench.sweep.spec import Spec
 @click.argument("formula", required=False)
 @click.option("--at", "x", help="The point, as exact decimal or rational.")
 @click.option("--derivative", default=1, show_default=True, help="Which derivative.")
-@click.option("--dtype", default="float64", show_default=True, help="float16, float32 or float64.")
+@click.option("--dtype", default="float64", show_default=True, help="float16, bfloat16, float32 or float64.")
 @click.option("--evaluations", type=int, help="How many values of f an estimate may take.")
 @click.option("--allow", type=click.Choice(["complex"]), help="Schemes that need f off the real line too.")
 @click.option("--class", "tag", help="Without a formula: advice for functions of the suite with this tag.")

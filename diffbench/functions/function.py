@@ -1,5 +1,6 @@
 """A function to measure on: formula, points, domain and where it comes from."""
 
+import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import PLAIN
 from diffbench.errors import InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
@@ -153,11 +155,12 @@ class Function:
         UnsupportedError
             If there is no implementation for the dtype, or the function has noise and the dtype is complex.
         """
+        code = self.evaluate or _compiled(self.formula, dtype)
         if self.noise is None:
-            return self.evaluate or compile_formula(self.formula, dtype)
+            return code
         if np.dtype(dtype).kind == "c":
             raise UnsupportedError("needs complex values, and the noise is stated for real ones")
-        return _noisy(self.evaluate or compile_formula(self.formula, dtype), self.noise)
+        return _noisy(code, self.noise)
 
     def at(self, points: Sequence[Fraction]) -> "Function":
         """Return the same function with other points of its domain."""
@@ -227,6 +230,30 @@ def formula_html(node: Node, bound: int = 0) -> str:
         case _:
             text, strength = f"[{', '.join(map(formula_html, children(node)))}]", 5
     return f"({text})" if strength < bound else text
+
+
+def _compiled(formula: Formula, dtype: str) -> Evaluate:
+    """Return numpy code that says where numpy or SciPy have a function in dtypes that they know well only."""
+    code = compile_formula(formula, dtype)
+    if dtype in PLAIN or np.dtype(dtype).kind == "c":
+        return code
+
+    def compiled(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        try:
+            return code(x)
+        except TypeError as error:
+            raise UnsupportedError(_missing(str(error), dtype)) from error
+
+    return compiled
+
+
+def _missing(problem: str, dtype: str) -> str:
+    """Return which function has no code in a dtype, from what numpy says."""
+    found = _UFUNC.search(problem)
+    return f"{found[1] if found else 'f'} has no code in {dtype}"
+
+
+_UFUNC = re.compile(r"ufunc '(\w+)'")
 
 
 def _noisy(f: Evaluate, noise: Noise) -> Evaluate:

@@ -33,7 +33,7 @@ from diffbench.functions.grammar import (
     constants_only,
     rational_value,
 )
-from diffbench.rounding import check_dtype, round_to
+from diffbench.rounding import check_narrow_dtype, round_to
 
 NAMESPACES = ("autograd", "jax", "mpmath")
 """Packages in whose operations a formula can be computed."""
@@ -93,7 +93,7 @@ def evaluate_in(formula: Formula, namespace: str, dtype: str = "float64") -> Eva
     if namespace not in NAMESPACES:
         hint = nearest(str(namespace), NAMESPACES)
         raise InputError(f"namespace: {namespace!r} is not one of {', '.join(NAMESPACES)}{hint}")
-    package = _BUILDERS[namespace](check_dtype(dtype))
+    package = _BUILDERS[namespace](check_narrow_dtype(dtype))
     evaluate = _compile(formula.tree, package)
     return _real_in_mpmath(evaluate) if namespace == "mpmath" else evaluate
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.rounding import unit_roundoff
 
 Array = npt.NDArray[Any]
@@ -48,11 +49,11 @@ def unit_in_last_place(hi: Array, lo: Array, dtype: str) -> Array:
 
     Where the truth lies just inside a power of two to which hi was rounded, the binade is the one below.
     """
-    info = np.finfo(dtype)
+    known = find_dtype(dtype)
     mantissa, exponent = np.frexp(np.abs(hi))
     below = (mantissa == 0.5) & (np.sign(lo) * np.sign(hi) < 0)
-    lowest = int(info.minexp) - info.nmant
-    spacing = np.maximum(exponent - below - (info.nmant + 1), lowest)
+    lowest = known.lowest
+    spacing = np.maximum(exponent - below - known.precision, lowest)
     return np.ldexp(np.ones_like(hi), np.where(hi == 0, lowest, spacing).astype(np.int32))
 
 

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from diffbench.analysis.scheme_profiles import Pool, window_of
+from diffbench.dtypes import DEFAULT_EPSILONS
 from diffbench.functions.suites import parse_toml
 from diffbench.report.escape import escape_latex, escape_markdown
 from diffbench.report.plots import ordinal
 from diffbench.rounding import unit_roundoff
-from diffbench.sweep.epsilons import DEFAULT_EPSILONS, expand_epsilons
+from diffbench.sweep.epsilons import grid_of
 
 USUAL_EPSILON = "usual ε: u^(1/(m+p)) · max(1, |x|), for the complex step u · max(1, |x|)"
 NO_ANSWER = "no answer counts as 0 digits, fewer than −2 are drawn as −2"
@@ -72,7 +73,7 @@ def scope_of(pool: Pool, spec: str, emphasised: int) -> Scope:
     emphasised : int
         How many schemes the figures name.
     """
-    grid = expand_epsilons(parse_toml(spec, "spec of the run").get("epsilons", DEFAULT_EPSILONS))
+    grid = grid_of(parse_toml(spec, "spec of the run").get("epsilons", DEFAULT_EPSILONS), pool.dtype)
     return Scope(
         pool.derivative,
         pool.dtype,

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from numpy import finfo
-
 from diffbench.analysis.outcomes import OUTCOME_CRITERION, OUTCOMES, Case, Contestant, outcome_rows
 from diffbench.analysis.profiles import CALIBRATION_CRITERION, CLASS_CRITERION, calibration_rows, ranking_rows
 from diffbench.analysis.told import TOLD_CRITERION, told_rows
+from diffbench.dtypes import find_dtype
 from diffbench.report.table import Column, Table
 from diffbench.sweep.contest import TIMINGS_CRITERION, Timing
 from diffbench.sweep.results import STATUSES, Results
@@ -56,7 +55,7 @@ def _other_statuses() -> list[str]:
 
 def _order(row: dict[str, Any]) -> tuple[Any, ...]:
     digits = float("inf") if row["digits"] is None else -row["digits"]
-    return row["derivative"], -finfo(row["dtype"]).bits, -row["right"] / row["cells"], digits, row["library"]
+    return row["derivative"], -find_dtype(row["dtype"]).bits, -row["right"] / row["cells"], digits, row["library"]
 
 
 def calibration_table(cases: Iterable[Case], by: Sequence[str] = ()) -> Table:

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme, Offset, Share, Values
 from diffbench.schemes.stencil import Stencil
 
@@ -64,7 +65,8 @@ class PerturbedScheme(DifferenceScheme):
         """Return the estimate, the value at the first node multiplied by 1 + 2u."""
         first = self.offsets[0]
         value = values[first]
-        perturbed = value * (1 + np.finfo(value.dtype).eps.astype(value.real.dtype))
+        number = value.real.dtype.type
+        perturbed = value * (number(1) + number(2 * unit_roundoff(value.real.dtype.name)))
         return self.scheme.combine({k: perturbed if k == first else values[k] for k in self.offsets}, epsilon)
 
 

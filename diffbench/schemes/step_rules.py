@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.errors import InputError
 from diffbench.rounding import exact_number, real_power, round_to, unit_roundoff
 from diffbench.schemes import searches
@@ -151,8 +152,8 @@ def power_epsilon(
 @cache
 def _power_of_u(degree: int, dtype: str) -> Array:
     """Return u^(1/degree), rounded once."""
-    precision = np.finfo(dtype).nmant + 1
-    return np.array([round_to(real_power(2, Fraction(-precision, degree)), dtype)], dtype=dtype)
+    exact = real_power(2, Fraction(-find_dtype(dtype).precision, degree))
+    return np.array([round_to(exact, dtype)], dtype=dtype)
 
 
 def fixed_epsilon(_: DifferenceScheme, x: Array, *, value: Fraction) -> Array:

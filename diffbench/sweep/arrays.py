@@ -41,22 +41,24 @@ def dataset(results: Results) -> "xr.Dataset":
         for axes, name, values in _values(block):
             if name not in variables:
                 variables[name] = axes, _nothing([sizes[axis] for axis in axes], values.dtype)
-            _put(variables[name][1], block, values, labels)
-    found = xr.Dataset(variables, {**labels, **_columns(blocks)})
+            _put(variables[name][1], block, values, labels, sizes["grid"])
+    found = xr.Dataset(variables, {**labels, **_columns(blocks[0], sizes["grid"], sizes["column"])})
     meanings = " ".join(status.label for status in Status)
     found["status"].attrs = {"flag_values": [int(status) for status in Status], "flag_meanings": meanings}
     return found
 
 
-def _put(whole: Array, block: Block, values: Array, labels: dict[str, list[Any]]) -> None:
-    """Put the values of a block where its labels are."""
+def _put(whole: Array, block: Block, values: Array, labels: dict[str, list[Any]], grid: int) -> None:
+    """Put the values of a block where its labels are; what is beyond its own grid stands beyond the longest one."""
     function, derivative, dtype = (labels[axis].index(name) for axis, name in zip(REFERENCE, block.key, strict=False))
     if values.ndim == 1:
         whole[function, derivative, dtype, : values.size] = values
     else:
         schemes = [labels["scheme"].index(name) for name in block.schemes]
-        _, points, columns = values.shape
-        whole[function, derivative, dtype][schemes, :points, :columns] = values
+        own = whole[function, derivative, dtype]
+        points, size = values.shape[1], block.grid_size
+        own[schemes, :points, :size] = values[..., :size]
+        own[schemes, :points, grid : grid + values.shape[2] - size] = values[..., size:]
 
 
 def _nothing(shape: Sequence[int], dtype: Any) -> Array:
@@ -73,7 +75,9 @@ def _labels(blocks: Sequence[Block]) -> dict[str, list[Any]]:
 
 def _extents(blocks: Sequence[Block]) -> dict[str, int]:
     """Return how long the axes are that only count."""
-    return {"point": max(block.x.size for block in blocks), "column": max(block.status.shape[2] for block in blocks)}
+    grid = max(block.grid_size for block in blocks)
+    beyond = max(block.status.shape[2] - block.grid_size for block in blocks)
+    return {"point": max(block.x.size for block in blocks), "grid": grid, "column": grid + beyond}
 
 
 def _values(block: Block) -> Iterator[tuple[tuple[str, ...], str, Array]]:
@@ -90,10 +94,9 @@ def _values(block: Block) -> Iterator[tuple[tuple[str, ...], str, Array]]:
     yield REFERENCE, "reference_lo", block.lo[:, 0]
 
 
-def _columns(blocks: Sequence[Block]) -> dict[str, tuple[str, Array]]:
+def _columns(first: Block, grid: int, size: int) -> dict[str, tuple[str, Array]]:
     """Return what the columns are: an epsilon of the grid by its index, or the one that a rule chose."""
-    size, first = _extents(blocks)["column"], blocks[0]
     index, rule = np.arange(size), np.full(size, "", dtype=object)
-    index[first.grid_size :] = -1
-    rule[first.grid_size : first.grid_size + len(first.rules)] = first.rules
+    index[grid:] = -1
+    rule[grid : grid + len(first.rules)] = first.rules
     return {"epsilon_index": ("column", index), "rule": ("column", rule.astype(str))}

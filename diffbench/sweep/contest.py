@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import DEFAULT_EPSILONS
 from diffbench.errors import EmptySelectionError, InputError, StoreError
 from diffbench.functions.function import Function
 from diffbench.functions.suites import load_suite
@@ -15,7 +16,6 @@ from diffbench.rounding import round_array
 from diffbench.schemes.libraries import LIBRARIES, find_library, known_library, libraries
 from diffbench.schemes.library import Library
 from diffbench.schemes.scheme import FAMILIES, Scheme, parse_scheme, split_derivative
-from diffbench.sweep.epsilons import DEFAULT_EPSILONS
 from diffbench.sweep.files import write_file
 from diffbench.sweep.opaque import asking
 from diffbench.sweep.results import Results, Status

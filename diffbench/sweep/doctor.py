@@ -3,16 +3,16 @@
 import os
 import platform
 from collections.abc import Iterator
+from fractions import Fraction
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 from packaging.requirements import Requirement
 
 from diffbench import __version__
-from diffbench.rounding import DTYPES, unit_roundoff
+from diffbench.dtypes import NAMES, Dtype, find_dtype
+from diffbench.rounding import round_array
 from diffbench.schemes.libraries import installed_version, libraries
-from diffbench.sweep.nodes import COMPLEX_DTYPES
 from diffbench.sweep.provenance import current_provenance, platform_key
 from diffbench.sweep.run import cores
 
@@ -43,7 +43,7 @@ def examine() -> dict[str, Any]:
         "threads": _threads(),
         "fingerprint": known["fingerprint"],
         "platform": platform_key(known),
-        "dtypes": [_dtype(name) for name in DTYPES],
+        "dtypes": [_dtype(name) for name in NAMES],
         "packages": list(_packages()),
     }
 
@@ -56,18 +56,23 @@ def _threads() -> dict[str, Any]:
 
 def _dtype(name: str) -> dict[str, Any]:
     """Return what arithmetic in a dtype is like here; a library may have told the processor to drop subnormals."""
-    info = np.finfo(name)
-    halved = info.smallest_normal * np.array(0.5, name)
+    known = find_dtype(name)
     return {
         "dtype": name,
-        "bits": int(info.bits),
-        "precision": int(info.nmant) + 1,
-        "unit_roundoff": unit_roundoff(name),
-        "smallest_normal": float(info.smallest_normal),
-        "largest": float(info.max),
-        "subnormals": bool(halved > 0),
-        "complex": COMPLEX_DTYPES.get(name),
+        "bits": known.bits,
+        "precision": known.precision,
+        "unit_roundoff": known.unit_roundoff,
+        "smallest_normal": 2.0**known.least_exponent,
+        "largest": float(known.largest),
+        "subnormals": None if known.unavailable else _has_subnormals(known),
+        "complex": known.complex,
+        "unavailable": known.unavailable or None,
     }
+
+
+def _has_subnormals(known: Dtype) -> bool:
+    halves = round_array([Fraction(2) ** known.least_exponent / 2], known.name)
+    return bool((halves + halves).any() and (halves > 0).any())
 
 
 def _packages() -> Iterator[dict[str, Any]]:

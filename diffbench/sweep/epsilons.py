@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
+from diffbench.dtypes import DEFAULT_EPSILONS, find_dtype
 from diffbench.errors import InputError
 from diffbench.rounding import exact_number, exact_text, real_power
-
-DEFAULT_EPSILONS = ("1:1e-16:4/decade",)
-"""10^(−k/4) for k = 0 … 64."""
 
 MAX_EPSILONS = 2_000
 
@@ -48,6 +46,12 @@ def expand_epsilons(texts: Sequence[str]) -> tuple[Fraction, ...]:
         If an item is no number or range, or a value is not positive.
     """
     return _expanded(tuple(texts))
+
+
+def grid_of(texts: Sequence[str], dtype: str) -> tuple[Fraction, ...]:
+    """Return the exact values of a grid in a dtype, which has its own where the default one is asked for."""
+    asked = tuple(texts)
+    return _expanded(find_dtype(dtype).epsilons if asked == DEFAULT_EPSILONS else asked)
 
 
 @lru_cache(maxsize=64)

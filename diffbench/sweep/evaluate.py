@@ -5,12 +5,14 @@ however few points each function has. No bit of a unit depends on what is measur
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.rounding import round_array
 from diffbench.schemes.scheme import DifferenceScheme, OpaqueScheme, Scheme
 from diffbench.schemes.searches import Choice
@@ -22,6 +24,7 @@ from diffbench.sweep.opaque import call_opaque
 from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import Truths, block_references
+from diffbench.sweep.unavailable import unavailable_blocks
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +36,15 @@ def measure(unit: Unit) -> tuple[Block, ...]:
 
 def measure_together(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
     """Return the blocks of each of several units that have schemes, epsilons, rules and dtype in common."""
+    first = units[0]
+    if find_dtype(first.dtype).unavailable:
+        return [unavailable_blocks(unit) for unit in units]
+    # Unlike those of numpy, comparisons of ml_dtypes warn of NaN.
+    with np.errstate(invalid="ignore") if first.dtype == "bfloat16" else nullcontext():
+        return _measured(units)
+
+
+def _measured(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
     first = units[0]
     points = [round_array(unit.function.points, unit.dtype) for unit in units]
     ends = np.cumsum([each.size for each in points]).tolist()
@@ -136,7 +148,11 @@ class _Bench:
         columns = slice(0, epsilons.size) if scheme.takes_epsilon else slice(epsilons.size + len(self.unit.rules), None)
         part = self.cells.begin(row, columns, 0)
         for i, section in enumerate(self.sections):
-            self._measure_section(self._own(part, i), scheme, section, self.truths[i])
+            own = self._own(part, i)
+            if self.unit.dtype in PLAIN:
+                self._measure_section(own, scheme, section, self.truths[i])
+            else:
+                own.mark(True, Status.UNSUPPORTED, f"it is called in {', '.join(PLAIN)} only")
 
     def _measure_section(self, part: Part, scheme: OpaqueScheme, section: Section, truths: Truths) -> None:
         epsilons = self.table.grid.epsilon[0]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Function, is_array_of
 from diffbench.reference.exact import are_defined
@@ -25,8 +26,6 @@ from diffbench.schemes.searches import Choice
 from diffbench.schemes.step_rules import AdaptiveRule, Rule, StepRule, choose_together
 
 Array = npt.NDArray[Any]
-
-COMPLEX_DTYPES = {"float32": "complex64", "float64": "complex128"}
 
 CALL_SIZE = 40_000
 """Nodes in one call of f, at most."""
@@ -290,7 +289,7 @@ class NodeTable:
 
     def _fill(self, places: list[Place], *, is_complex: bool) -> None:
         """Evaluate f at all real or all complex nodes; note what keeps any scheme from using them."""
-        dtype = COMPLEX_DTYPES.get(self._dtype, "") if is_complex else self._dtype
+        dtype = find_dtype(self._dtype).complex if is_complex else self._dtype
         for panel, k in places:
             panel.values[k] = np.empty(panel.shape, dtype=dtype or self._dtype)
         for i, section in enumerate(self._sections):

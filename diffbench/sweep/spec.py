@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from diffbench.dtypes import DEFAULT_EPSILONS
 from diffbench.errors import DiffbenchError, EmptySelectionError, InputError
 from diffbench.functions.function import Function
 from diffbench.functions.suites import (
@@ -47,7 +48,7 @@ from diffbench.schemes.scheme import (
 from diffbench.schemes.stencil import Stencil
 from diffbench.schemes.step_rules import RULES, AdaptiveRule, Rule, StepRule, find_rule
 from diffbench.sweep.bounds import Override
-from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
+from diffbench.sweep.epsilons import epsilon_texts, grid_of
 
 MAX_SWEPT_DERIVATIVE = 8
 MAX_CELLS = 10**10
@@ -127,7 +128,7 @@ class Spec(BaseModel):
     derivatives : sequence of int
         By default those that the schemes' names state, else the first.
     dtypes : sequence of str
-        float16, float32, float64.
+        Names of :data:`diffbench.dtypes.NAMES`. Where the default epsilons are asked for, each has its own.
     rules : sequence of str
         Step rules that are measured beside the grid; ``all`` is the whole catalogue.
     allow_failed : int
@@ -271,9 +272,10 @@ class Spec(BaseModel):
         """
         by_derivative = tuple((m, self._schemes_for(m)) for m in self.derivatives)
         schemes = tuple((m, chosen) for m, chosen in by_derivative if chosen)
-        exact = expand_epsilons(self.epsilons)
-        rounded = {dtype: tuple(round_to(value, dtype) for value in exact) for dtype in self.dtypes}
-        length = max(1, block_size // len(exact))
+        rounded = {
+            dtype: tuple(round_to(value, dtype) for value in grid_of(self.epsilons, dtype)) for dtype in self.dtypes
+        }
+        length = {dtype: max(1, block_size // len(grid)) for dtype, grid in rounded.items()}
         return tuple(
             Unit(
                 *(part, dtype, first, len(function.points), schemes, rounded[dtype]),
@@ -281,7 +283,7 @@ class Spec(BaseModel):
             )
             for function in self.functions
             for dtype in self.dtypes
-            for first, part in _parts(function, length)
+            for first, part in _parts(function, length[dtype])
         )
 
     def _schemes_for(self, derivative: int) -> tuple[Scheme, ...]:
@@ -303,8 +305,8 @@ class Spec(BaseModel):
     def planned(self) -> int:
         """How many cells a run has."""
         points = sum(len(function.points) for function in self.functions)
-        sizes = len(expand_epsilons(self.epsilons)), len(self.rules)
-        return points * len(self.dtypes) * sum(_columns(scheme, *sizes) for scheme in self.schemes)
+        sizes = [(len(grid_of(self.epsilons, dtype)), len(self.rules)) for dtype in self.dtypes]
+        return points * sum(_columns(scheme, *size) for size in sizes for scheme in self.schemes)
 
     def to_toml(self) -> str:
         """Return the canonical form; with objects that exist only in Python it cannot be run again, and says so."""

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Evaluate, Function
-from diffbench.sweep.nodes import COMPLEX_DTYPES, check_answer, undefined
+from diffbench.sweep.nodes import check_answer, undefined
 from diffbench.sweep.results import Record
 
 Array = npt.NDArray[Any]
@@ -31,7 +32,7 @@ class Watched:
 
     def __init__(self, function: Function, dtype: str) -> None:
         self._function = function
-        self._dtypes = {"f": dtype, "c": COMPLEX_DTYPES.get(dtype, "")}
+        self._dtypes = {"f": dtype, "c": find_dtype(dtype).complex or ""}
         self._compiled: dict[str, Evaluate] = {}
         self._nodes: list[Array] = []
         self._outside = 0

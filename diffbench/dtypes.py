@@ -1,0 +1,108 @@
+"""The dtypes that a sweep can run in: what is known of each is asked for here."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+
+from diffbench.errors import InputError
+
+DEFAULT_EPSILONS = ("1:1e-16:4/decade",)
+"""10^(−k/4) for k = 0 … 64."""
+
+PLAIN = ("float16", "float32", "float64")
+"""Those that numpy has everywhere."""
+
+NAMES = ("float16", "bfloat16", "float32", "float64")
+"""All of them, by rising precision."""
+
+
+@dataclass(frozen=True)
+class Dtype:
+    """A binary floating-point arithmetic that rounds to nearest, ties to even.
+
+    Attributes
+    ----------
+    name : str
+        As in specs and tables.
+    bits : int
+        How many a number takes.
+    precision : int
+        Bits of a significand, the leading one included.
+    lowest : int
+        2**lowest is the least positive number.
+    largest : Fraction
+        The largest number.
+    complex : str or None
+        The matching complex dtype, None where there is none.
+    epsilons : tuple of str
+        The grid that it is swept over where a spec leaves that open.
+    unavailable : str
+        Why it cannot be computed in here, or nothing.
+    """
+
+    name: str
+    bits: int
+    precision: int
+    lowest: int
+    largest: Fraction
+    complex: str | None = None
+    epsilons: tuple[str, ...] = DEFAULT_EPSILONS
+    unavailable: str = ""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether float64 does not hold all of its numbers."""
+        return self.bits > 64
+
+    @property
+    def unit_roundoff(self) -> float:
+        """U = 2**-p, half the distance from 1 to the next number."""
+        return 2.0**-self.precision
+
+    @property
+    def least_exponent(self) -> int:
+        """2**least_exponent is the least normal number."""
+        return self.lowest + self.precision - 1
+
+
+@cache
+def find_dtype(name: str) -> Dtype:
+    """Return what is known of a dtype.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> find_dtype("float32").precision
+    24
+    """
+    if name in PLAIN:
+        return _of_numpy(name)
+    if name == "bfloat16":
+        return _bfloat16()
+    raise InputError(f"dtype: {name[:60]!r} is not one of {', '.join(NAMES)}")
+
+
+def _of_numpy(name: str) -> Dtype:
+    info = np.finfo(name)
+    largest = Fraction(*info.max.as_integer_ratio())
+    lowest = int(info.minexp) - int(info.nmant)
+    complex_dtype = {"float32": "complex64", "float64": "complex128"}.get(name)
+    return Dtype(name, int(info.bits), int(info.nmant) + 1, lowest, largest, complex_dtype)
+
+
+def _bfloat16() -> Dtype:
+    """Return the upper half of a float32; numpy knows it by name once the package is imported."""
+    try:
+        import_module("ml_dtypes")
+        reason = ""
+    except ImportError:
+        reason = "bfloat16 needs the package ml_dtypes, which is not installed"
+    largest = (2 - Fraction(1, 2**7)) * 2**127
+    return Dtype("bfloat16", 16, 8, -133, largest, epsilons=("1:1e-4:4/decade",), unavailable=reason)
