@@ -11,6 +11,7 @@ from diffbench.cli.output import time_limit_option
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import parse_formula
+from diffbench.functions.points import OWN
 from diffbench.functions.suites import find_function, load_suite
 from diffbench.sweep.spec import Spec, read_spec_table
 
@@ -23,6 +24,14 @@ _OPTIONS = (
     click.option(
         "--at", "points", multiple=True, help="A point, as exact decimal or rational, for every formula given."
     ),
+    click.option(
+        "--points",
+        "sources",
+        multiple=True,
+        help="In place of the functions' own points: own, ordinals:N, powers-of-two:N or ends:N; ' in [-10, 10]' may "
+        "follow.",
+    ),
+    click.option("--seed", type=int, help="Another seed is other points of --points. Default: 0."),
     click.option("--noise", help="Noise of every function given by -f, such as 'relative 1e-6 seed 7'."),
     click.option(
         "-s",
@@ -54,8 +63,8 @@ def spec_options(command: F) -> F:
     return command
 
 
-_SEVERAL = ("suites", "formulas", "points", "schemes", "epsilons", "derivatives", "dtypes", "rules")
-_ONCE = ("spec_file", "noise", "time_limit", "anatomy")
+_SEVERAL = ("suites", "formulas", "points", "sources", "schemes", "epsilons", "derivatives", "dtypes", "rules")
+_ONCE = ("spec_file", "seed", "noise", "time_limit", "anatomy")
 _NOTHING: dict[str, Any] = dict.fromkeys(_SEVERAL, ()) | dict.fromkeys(_ONCE)
 """What is chosen by a verb that does not offer an option."""
 
@@ -69,18 +78,20 @@ def chosen_spec(options: dict[str, Any]) -> Spec:
         raise InputError("at: a point needs a formula, -f FORMULA")
     if chosen["noise"] is not None and not formulas:
         raise InputError("noise: it needs a function, -f FORMULA")
+    unchosen = ("0",) if chosen["sources"] and OWN not in chosen["sources"] else ()
     lists = {
         "functions": [
             *(_suite(name) for name in chosen["suites"]),
-            *(_function(formula, points, chosen["noise"]) for formula in formulas),
+            *(_function(formula, points or unchosen, chosen["noise"]) for formula in formulas),
         ],
         "schemes": chosen["schemes"],
         "epsilons": [item for text in chosen["epsilons"] for item in text.split(",")],
         "derivatives": chosen["derivatives"],
         "dtypes": chosen["dtypes"],
         "rules": chosen["rules"],
+        "points": chosen["sources"],
     }
-    given_once = {key: chosen[key] for key in ("time_limit", "anatomy") if chosen[key] is not None}
+    given_once = {key: chosen[key] for key in ("time_limit", "anatomy", "seed") if chosen[key] is not None}
     wanted = table | {key: list(value) for key, value in lists.items() if value} | given_once
     if "anatomy" in wanted or chosen["spec_file"] is not None or chosen.get("keep") == "summary":
         return Spec(**wanted)

@@ -22,6 +22,7 @@ from pydantic import (
 from diffbench.dtypes import DEFAULT_EPSILONS
 from diffbench.errors import DiffbenchError, EmptySelectionError, InputError
 from diffbench.functions.function import Function
+from diffbench.functions.points import MAX_SEED, OWN, PointSource, parse_points, with_points
 from diffbench.functions.suites import (
     BUILT_IN,
     Suite,
@@ -34,7 +35,7 @@ from diffbench.functions.suites import (
 )
 from diffbench.reference.exact import check_time_limit
 from diffbench.reference.hard import TIME_LIMIT
-from diffbench.rounding import check_dtype, exact_text, round_to
+from diffbench.rounding import check_dtype, exact_text, round_to, unit_roundoff
 from diffbench.schemes.scheme import (
     DifferenceScheme,
     OpaqueScheme,
@@ -138,6 +139,12 @@ class Spec(BaseModel):
         then is uncertain.
     anatomy : bool
         Whether every error is taken apart into truncation, node, evaluation and arithmetic.
+    points : sequence of str
+        Where the functions are differentiated: ``own``, at the points that they have; ``ordinals:N``, at N numbers of a
+        dtype, each as likely as any other; ``powers-of-two:N``, beside these; ``ends:N``, at the ends of the domain.
+        The numbers are those of the dtype of the run with the fewest bits; ``" in [-10, 10]"`` may follow.
+    seed : int
+        Another seed is other points.
     gate : sequence of mappings
         Other bounds than the default ones for some curves, when the run is checked against a baseline: the keys of
         `Bounds`, globs ``function, derivative, dtype, scheme``, and a ``reason``.
@@ -164,6 +171,8 @@ class Spec(BaseModel):
     allow_failed: int = Field(default=0, ge=0)
     time_limit: float = TIME_LIMIT
     anatomy: bool = Field(default=False, strict=True)
+    points: tuple[PointSource, ...] = (PointSource(OWN),)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, strict=True)
     gate: tuple[Override, ...] = ()
 
     def __init__(
@@ -242,6 +251,12 @@ class Spec(BaseModel):
     def _read_time_limit(cls, value: object) -> float:
         return check_time_limit(value)
 
+    @field_validator("points", mode="before")
+    @classmethod
+    def _read_points(cls, value: object) -> tuple[PointSource, ...]:
+        sources = (each if isinstance(each, PointSource) else parse_points(each) for each in _as_list(value))
+        return tuple(dict.fromkeys(sources)) or (PointSource(OWN),)
+
     @field_validator("gate", mode="before")
     @classmethod
     def _read_gate(cls, value: object) -> tuple[Override, ...]:
@@ -258,6 +273,10 @@ class Spec(BaseModel):
             raise InputError(f"schemes: two different ones are called {doubled!r}")
         if not (self.functions and self.dtypes and self.derivatives):
             raise EmptySelectionError("spec: nothing is selected")
+        if self.has_generated_points:
+            dtype = max(self.dtypes, key=unit_roundoff)
+            moved = tuple(with_points(each, self.points, dtype, self.seed) for each in self.functions)
+            object.__setattr__(self, "functions", moved)
         if self.planned > MAX_CELLS:
             raise InputError(f"spec: it asks for {self.planned} cells, more than {MAX_CELLS}")
         return self
@@ -300,6 +319,11 @@ class Spec(BaseModel):
         values = {name: getattr(self, name) for name in type(self).model_fields}
         chosen = {"functions": functions} if functions else {"schemes": schemes, "derivatives": None}
         return Spec(**(values | chosen))
+
+    @property
+    def has_generated_points(self) -> bool:
+        """Whether there are points that nobody chose."""
+        return self.points != (PointSource(OWN),)
 
     @property
     def planned(self) -> int:
@@ -484,6 +508,9 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
     yield f"allow_failed = {spec.allow_failed}"
     yield f"time_limit = {spec.time_limit}"
     yield f"anatomy = {_toml(spec.anatomy)}"
+    if spec.has_generated_points:
+        yield f"points = {_toml([str(source) for source in spec.points])}"
+        yield f"seed = {spec.seed}"
     objects = [scheme.name for scheme in spec.schemes if not _has_entry(scheme)]
     objects += [function.name for function in spec.functions if function.evaluate is not None]
     if objects:

@@ -335,7 +335,7 @@ def _signature(thing: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return [each.name for each in value] if isinstance(value, tuple) and value else value
+    return [getattr(each, "name", str(each)) for each in value] if isinstance(value, tuple) and value else value
 
 
 PARTS: dict[str, Callable[..., str]] = {

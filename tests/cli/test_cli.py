@@ -131,6 +131,28 @@ def test_a_formula_may_begin_with_a_minus(formula, diffbench):
     assert diffbench("exact", "--at", "-2", formula, "--format", "json").json["verdict"] == "certified"
 
 
+def test_points_that_nobody_chose(diffbench, tmp_path):
+    common = (
+        "run",
+        "-f",
+        "log(x)",
+        "-s",
+        "central-2",
+        "--epsilon",
+        "1e-3",
+        "--rule",
+        "usual",
+        "--quiet",
+        "--no-report",
+    )
+    given = ("--points", "ordinals:4", "--points", "ends:3 in (0, 1]", "--seed", "5")
+    assert diffbench(*common, *given, "--out", "run").code == 0
+    frame = load(tmp_path / "run").to_frame()
+    assert frame["x"].nunique() == 7
+    assert set(frame.loc[frame["x"] < 0, "status"]) == {"domain"}
+    assert "needs a point" in diffbench(*common, "--points", "own", "--out", "other").err
+
+
 def test_json_of_run_is_on_stdout_alone(diffbench):
     outcome = diffbench("run", "--suite", "lab", "--out", "run", "--format", "json", "--quiet")
     assert len(outcome.json) == 21

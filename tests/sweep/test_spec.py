@@ -8,6 +8,7 @@ import pytest
 from diffbench import DiffbenchError, Function, OpaqueScheme, Spec, Stencil, parse_formula
 from diffbench.errors import EmptySelectionError, InputError
 from diffbench.functions.suites import load_suite
+from diffbench.rounding import round_to
 from diffbench.schemes.scheme import catalogue
 
 SQUARE = Function("square", "x**2", ["3"])
@@ -304,3 +305,34 @@ def test_a_suite_speaks_only_for_itself():
     """What the lab sweeps by default is not what a function beside it is swept with."""
     assert scheme_names(Spec(["lab", "lab"])) == ["forward-1"]
     assert len(scheme_names(Spec(["lab", SQUARE]))) == len(scheme_names(Spec(SQUARE))) > 1
+
+
+def test_generated_points_replace_the_functions_own_and_say_so_in_the_canonical_form():
+    spec = Spec(SQUARE, ["forward-1"], points=["ordinals:5", "ends:2 in [1, 2]"], seed=3, dtypes=["float64", "float16"])
+    (function,) = spec.functions
+    assert len(function.points) == 7
+    assert all(round_to(point, "float16") == point for point in function.points)
+    table = tomllib.loads(spec.to_toml())
+    assert (table["points"], table["seed"]) == (["ordinals:5", "ends:2 in [1, 2]"], 3)
+    again = Spec.from_text(spec.to_toml())
+    assert again == spec
+    assert again.sha256 == spec.sha256
+    assert Spec(SQUARE, ["forward-1"], points=["ordinals:5"], seed=4).functions != spec.functions
+
+
+def test_own_points_stand_beside_generated_ones_once():
+    spec = Spec(SQUARE, ["forward-1"], points=["own", "powers-of-two:4"])
+    assert spec.functions[0].points[0] == 3
+    assert len(spec.functions[0].points) == 5
+    assert Spec.from_text(spec.to_toml()).functions == spec.functions
+
+
+def test_a_spec_without_generated_points_says_nothing_of_them():
+    assert Spec(SQUARE).to_toml() == Spec(SQUARE, points="own", seed=0).to_toml()
+    assert {"points", "seed"}.isdisjoint(tomllib.loads(Spec(SQUARE).to_toml()))
+
+
+@pytest.mark.parametrize("wrong", [{"points": "random:3"}, {"seed": -1}, {"seed": "x"}, {"seed": 2**64}])
+def test_what_gives_no_points_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Spec(SQUARE, **wrong)
