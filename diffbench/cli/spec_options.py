@@ -22,7 +22,9 @@ _OPTIONS = (
     click.option("--suite", "suites", multiple=True, help="A suite by name, or a TOML file. Default: standard."),
     click.option("-f", "--function", "formulas", multiple=True, help="A formula with --at, or a function of a suite."),
     click.option(
-        "--at", "points", multiple=True, help="A point, as exact decimal or rational, for every formula given."
+        *("--at", "points"),
+        multiple=True,
+        help="A point, as exact decimal or rational, for every formula given; x=1,y=2 of several variables.",
     ),
     click.option(
         "--points",
@@ -126,12 +128,26 @@ def _function(formula: str, points: tuple[str, ...], noise: str | None) -> Funct
             parse_formula(formula)
             raise InputError(f"function: the formula {formula[:60]!r} needs a point, --at X") from None
     if known is None:
-        return Function(_formula_name(formula), formula, points, noise=noise)
+        return Function(_formula_name(formula), formula, _points(points), noise=noise)
     if not points and noise is None:
         return known
     stated = known.noise if noise is None else noise
-    places = points or known.points
+    places = _points(points) or known.vectors or known.points
     return Function(known.name, known.formula, places, domain=known.domain, tags=known.tags, noise=stated)
+
+
+def _points(texts: tuple[str, ...]) -> list[str | dict[str, str]]:
+    """Return points as they are given to a function: numbers, or numbers by variable."""
+    return [_by_variable(text) if "=" in text else text for text in texts]
+
+
+def _by_variable(text: str) -> dict[str, str]:
+    """Return the numbers of a point such as ``x=1,y=2`` by variable."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    point = {name.strip(): number.strip() for name, _, number in pairs}
+    if len(point) < len(pairs) or not all(sign for _, sign, _ in pairs):
+        raise InputError(f"at: {text[:60]!r} is not a number for each variable, such as x=1,y=2")
+    return point
 
 
 def _formula_name(formula: str) -> str:

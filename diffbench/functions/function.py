@@ -1,11 +1,12 @@
 """A function to measure on: formula, points, domain and where it comes from."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from html import escape
+from math import isinf
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,17 @@ from diffbench.functions.grammar import (
     children,
     parse_formula,
 )
+from diffbench.functions.lines import Line, axes, evaluate_along, formula_along, pairs, read_vectors
 from diffbench.functions.noise import Noise, parse_noise
-from diffbench.rounding import exact_number
+from diffbench.rounding import exact_number, round_to
 
 SHOWN_POINTS = 6
 """How many points a Function shows of itself."""
 
-Evaluate = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+Evaluate = Callable[..., npt.NDArray[Any]]
+
+BEYOND = Fraction(2) ** 20_000
+"""No dtype has it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ class Function:
     formula : str or Formula
         What it computes, in the grammar of :func:`diffbench.parse_formula`.
     points : sequence of str, int, Fraction or float
-        Text and fractions are exact; a float means its binary value.
+        Text and fractions are exact; a float means its binary value. With several variables a point is a list of
+        such numbers, or a table of them by variable.
     domain : str or Domain, optional
         Where it is defined and its schemes may evaluate it; by default the real line.
     tags : sequence of str
@@ -87,12 +93,22 @@ class Function:
     source : str
         Paper or book that it comes from.
     evaluate : callable, optional
-        Your own implementation: takes an array, returns an array of its shape and dtype. The formula then says
-        what it ought to compute.
+        Your own implementation: takes an array, or one for each variable, and returns an array of its shape and dtype.
+        The formula then says what it ought to compute.
     printed : sequence of Printed
         Numbers from the literature.
     noise : str or Noise, optional
         What is added to every value that is measured, such as ``"relative 1e-6"``; the formula without it is the truth.
+    variables : sequence of str, optional
+        The variables of a function of several; by default those of its points, where these are tables.
+
+    Attributes
+    ----------
+    points : tuple of Fraction
+        Where derivatives are taken. Those of a function of several variables are the coordinates that vary, point by
+        point.
+    lines : tuple of Line
+        With several variables the point and the coordinate that each of `points` stands for.
 
     Raises
     ------
@@ -103,6 +119,8 @@ class Function:
     --------
     >>> Function("square", "w**2", points=["3"]).formula.variable
     'w'
+    >>> Function("saddle", "x*y", points=[{"x": 1, "y": 2}]).formula.variables
+    ('x', 'y')
     """
 
     name: str
@@ -114,6 +132,7 @@ class Function:
     evaluate: Evaluate | None
     printed: tuple[Printed, ...]
     noise: Noise | None
+    lines: tuple[Line, ...]
 
     def __init__(
         self,
@@ -127,23 +146,24 @@ class Function:
         evaluate: Evaluate | None = None,
         printed: Sequence[Printed] = (),
         noise: str | Noise | None = None,
+        variables: Sequence[str] | None = None,
     ) -> None:
         check_name(name, "function")
         if evaluate is not None and not callable(evaluate):
             raise InputError(f"evaluate: {evaluate!r} of {name} cannot be called")
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
+        given = _sequence(points, name)
+        declared = _several(formula, given, variables)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, declared or None)
         region = domain if isinstance(domain, Domain) else REAL_LINE if domain is None else parse_domain(domain)
         for key, texts in (("tags", tags), ("printed", printed)):
             if isinstance(texts, str) or not isinstance(texts, Sequence):
                 raise InputError(f"{key}: {texts!r} of {name} is not a list")
-        exact = tuple(exact_number(point, f"point of {name}") for point in _sequence(points, name))
-        outside = [str(point) for point, value in zip(points, exact, strict=True) if not region.interval_of(value)]
-        if outside:
-            raise InputError(f"point: {outside[0]} is outside the domain {region} of {name}")
-        if len(set(exact)) < len(exact):
-            raise InputError(f"points: one of {name} is given twice")
         stated = noise if noise is None or isinstance(noise, Noise) else parse_noise(noise)
-        values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed), stated)
+        if declared and (region != REAL_LINE or printed or stated is not None):
+            raise InputError(f"function: {name} of several variables can have no domain, printed numbers or noise")
+        lines = axes(read_vectors(given, parsed.variables, name)) if declared else ()
+        exact = tuple(line.x for line in lines) if declared else _exact(given, region, name)
+        values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed), stated, lines)
         for field, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, field, value)
 
@@ -154,7 +174,11 @@ class Function:
         ------
         UnsupportedError
             If there is no implementation for the dtype, or the function has noise and the dtype is complex.
+        InputError
+            If it has several variables.
         """
+        if self.lines:
+            raise InputError(f"function: {self.name} has several variables; only its lines can be computed")
         code = self.evaluate or _compiled(self.formula, dtype)
         if self.noise is None:
             return code
@@ -164,25 +188,75 @@ class Function:
 
     def at(self, points: Sequence[Fraction]) -> "Function":
         """Return the same function with other points of its domain."""
+        return self._with(points=tuple(points))
+
+    def part(self, first: int, stop: int) -> "Function":
+        """Return the same function with some of its points."""
+        return self._with(points=self.points[first:stop], lines=self.lines[first:stop])
+
+    def named(self, name: str) -> "Function":
+        """Return the same function by another name."""
+        check_name(name, "function")
+        return self if name == self.name else self._with(name=name)
+
+    @property
+    def vectors(self) -> tuple[tuple[Fraction, ...], ...]:
+        """The points of a function of several variables."""
+        return tuple(dict.fromkeys(line.at for line in self.lines))
+
+    @property
+    def mixed(self) -> "Function":
+        """The same function with the lines of its mixed partial derivatives, whose points are all t = 0."""
+        lines = pairs(self.vectors)
+        return self._with(points=tuple(line.x for line in lines), lines=lines)
+
+    def line(self, row: int, dtype: str) -> "Function":
+        """Return what a function of several variables is along one of its lines, a function of one.
+
+        The other coordinates are numbers of the dtype; where one overflows, so does the point.
+        """
+        at, along = self.lines[row]
+        rounded = [round_to(value, dtype) for value in at]
+        overflows = any(map(isinf, rounded))
+        line = Line(at if overflows else tuple(map(Fraction, rounded)), along)
+        return self._with(
+            formula=formula_along(self.formula, line),
+            points=(BEYOND if overflows else self.lines[row].x,),
+            evaluate=self.evaluate and evaluate_along(self.evaluate, line, dtype),
+            lines=(),
+        )
+
+    def _with(self, **values: object) -> "Function":
         other = copy(self)
-        object.__setattr__(other, "points", tuple(points))
+        for field, value in values.items():
+            object.__setattr__(other, field, value)
         return other
 
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}"
 
+    @property
+    def _places(self) -> list[str]:
+        """The points as texts."""
+        places = dict.fromkeys(line.place(self.formula.variables) for line in self.lines)
+        return list(places) or [str(point) for point in self.points]
+
     def __repr__(self) -> str:
-        points = ", ".join(repr(str(point)) for point in self.points[:SHOWN_POINTS])
-        more = f", … {len(self.points)} in all" if len(self.points) > SHOWN_POINTS else ""
+        places = self._places
+        points = ", ".join(map(repr, places[:SHOWN_POINTS]))
+        more = f", … {len(places)} in all" if len(places) > SHOWN_POINTS else ""
         where = "" if self.domain == REAL_LINE else f", domain={self.domain.text!r}"
         return f"<Function {_shortened(self.name)!r}: {_shortened(self.formula.text)}, points=[{points}{more}]{where}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the formula as text and as it is written by hand, points, domain and tags."""
-        points = ", ".join(map(str, self.points[:SHOWN_POINTS])) + (" …" if len(self.points) > SHOWN_POINTS else "")
+        places = self._places
+        points = ("; " if self.lines else ", ").join(places[:SHOWN_POINTS]) + (
+            " …" if len(places) > SHOWN_POINTS else ""
+        )
         rows = {
             "written": f"<code>{escape(_shortened(self.formula.text, 1000))}</code>",
-            f"points ({len(self.points)})": escape(points),
+            f"points ({len(places)})": escape(points),
             "domain": escape(self.domain.text),
             "tags": escape(", ".join(self.tags)),
             "noise": escape(str(self.noise or "")),
@@ -271,6 +345,29 @@ def _sequence(points: Sequence[object], name: str) -> Sequence[object]:
     if len(points) == 0:
         raise InputError(f"points: {name} has none")
     return points
+
+
+def _several(
+    formula: str | Formula, points: Sequence[object], variables: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """Return the variables of a function of several, None where a point is a number."""
+    if variables is not None:
+        return tuple(variables)
+    if isinstance(formula, Formula) and len(formula.variables) > 1:
+        return formula.variables
+    first = points[0]
+    return tuple(map(str, first)) if isinstance(first, Mapping) else None
+
+
+def _exact(points: Sequence[object], region: Domain, name: str) -> tuple[Fraction, ...]:
+    """Return the points of a function of one variable, or refuse them."""
+    exact = tuple(exact_number(point, f"point of {name}") for point in points)
+    outside = [str(point) for point, value in zip(points, exact, strict=True) if not region.interval_of(value)]
+    if outside:
+        raise InputError(f"point: {outside[0]} is outside the domain {region} of {name}")
+    if len(set(exact)) < len(exact):
+        raise InputError(f"points: one of {name} is given twice")
+    return exact
 
 
 def is_array_of(value: object, shape: tuple[int, ...], dtype: str) -> bool:

@@ -16,7 +16,7 @@ A minus sign binds looser than a power to its right, as in Python: ``-x**2`` is 
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import add, mul, sub, truediv
@@ -159,7 +159,7 @@ Node = Number | Name | Negative | Binary | Call | List
 
 @dataclass(frozen=True)
 class Formula:
-    """A parsed formula of one variable.
+    """A parsed formula, of one variable or of several that were declared.
 
     Attributes
     ----------
@@ -167,31 +167,45 @@ class Formula:
         As it was given.
     tree : Node
         Its operations in the order in which they are written.
-    variable : str
-        The name of the variable; ``"x"`` where the formula is constant.
+    variables : tuple of str
+        The names of the variables; ``("x",)`` where the formula is constant.
     """
 
     text: str
     tree: Node
-    variable: str
+    variables: tuple[str, ...]
+
+    @property
+    def variable(self) -> str:
+        """The name of the only variable.
+
+        Raises
+        ------
+        InputError
+            If there are several.
+        """
+        if len(self.variables) != 1:
+            listed = ", ".join(self.variables)
+            raise InputError(f"formula: {self.text[:60]!r} has the variables {listed}; only one can be had here")
+        return self.variables[0]
 
     def __str__(self) -> str:
         return self.text
 
     def __hash__(self) -> int:
         # The text says it all, and a long tree takes its time.
-        return hash((self.text, self.variable))
+        return hash((self.text, self.variables))
 
 
-def parse_formula(text: str, variable: str | None = None) -> Formula:
-    """Parse a formula of one variable.
+def parse_formula(text: str, variable: str | Sequence[str] | None = None) -> Formula:
+    """Parse a formula of one variable, or of several that are declared.
 
     Parameters
     ----------
     text : str
         SymPy's spelling: ``sin(x)/x``, ``besselj(1, x)``, ``x**Rational(3, 2)``; ``^`` is ``**``.
-    variable : str, optional
-        The only variable allowed. By default the one that occurs: a letter with optional digits.
+    variable : str or sequence of str, optional
+        The only variable allowed, or all that are. By default the one that occurs: a letter with optional digits.
 
     Raises
     ------
@@ -207,11 +221,43 @@ def parse_formula(text: str, variable: str | None = None) -> Formula:
         raise InputError(f"formula: {text!r} is not a text")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"formula longer than {MAX_LENGTH} characters", text, MAX_LENGTH)
-    if variable is not None and not _is_variable(variable):
-        raise InputError(f"variable: {str(variable)[:40]!r} is reserved or not a name")
-    parser = _Parser(text, variable)
+    parser = _Parser(text, None if variable is None else _declared(variable))
     tree = parser.parse()
-    return Formula(text.strip(), tree, parser.variable or "x")
+    return Formula(text.strip(), tree, parser.variables or ("x",))
+
+
+def _declared(variable: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the variables that are declared, or refuse them."""
+    names = (variable,) if isinstance(variable, str) or not isinstance(variable, Sequence) else tuple(variable)
+    for name in names:
+        if not _is_variable(name):
+            raise InputError(f"variable: {str(name)[:40]!r} is reserved or not a name")
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"variables: {', '.join(names)[:60]!r} names none, or one twice")
+    return names
+
+
+def replaced(formula: Formula, given: Mapping[str, Node], variable: str, text: str) -> Formula:
+    """Return the formula of one variable that is left when trees stand in the place of others.
+
+    Parameters
+    ----------
+    formula : Formula
+        Of several variables.
+    given : mapping
+        What stands in the place of variables, by name.
+    variable : str
+        The only one that is left.
+    text : str
+        What the new formula is called.
+
+    Raises
+    ------
+    FormulaError
+        If numbers in the place of variables make a constant that passes a bound.
+    """
+    tree = _Parser(formula.text, (variable,)).rebuild(formula.tree, given)
+    return Formula(text, tree, (variable,))
 
 
 def _is_variable(name: object) -> bool:
@@ -275,9 +321,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """Recursive descent over the tokens of one formula."""
 
-    def __init__(self, text: str, variable: str | None) -> None:
+    def __init__(self, text: str, variables: tuple[str, ...] | None) -> None:
         self.text = text
-        self.variable = variable
+        self.variables = variables
         self._tokens = _tokens(text)
         self._token = next(self._tokens)
         self._depth = 0
@@ -416,20 +462,45 @@ class _Parser:
             return self._grow(Name(name, token.position))
         if name in RESERVED:
             raise self._error(f"{token.text!r} has no meaning here", token.position)
-        if self._token.text == "(" and name != self.variable:
+        if self._token.text == "(" and name not in (self.variables or ()):
             raise self._error(f"unknown function {token.text[:40]!r}{nearest(token.text, _KNOWN)}", token.position)
         return self._variable(token)
 
     def _variable(self, token: _Token) -> Node:
-        if self.variable is None:
+        if self.variables is None:
             if not _VARIABLE.fullmatch(token.text):
                 hint = nearest(token.text, _KNOWN) or "; a variable is a letter with optional digits"
                 raise self._error(f"unknown name {token.text[:40]!r}{hint}", token.position)
-            self.variable = token.text
-        if token.text != self.variable:
-            message = f"second variable {token.text[:40]!r} beside {self.variable!r}; formulas have one"
+            self.variables = (token.text,)
+        if token.text not in self.variables:
+            message = f"second variable {token.text[:40]!r} beside {self.variables[0]!r}; formulas have one"
+            if len(self.variables) > 1:
+                message = f"variable {token.text[:40]!r} is none of {', '.join(self.variables)}"
             raise self._error(message, token.position)
         return self._grow(Name(token.text, token.position))
+
+    def rebuild(self, node: Node, given: Mapping[str, Node]) -> Node:
+        """Return a tree with others in the place of variables, grown under the bounds that a written one has."""
+        below = [self.rebuild(child, given) for child in children(node)]
+        match node:
+            case Name(name) if name in given:
+                return self.rebuild(given[name], {})
+            case Number(value):
+                return self._grow(Number(value, node.position))
+            case Name(name):
+                return self._grow(Name(name, node.position))
+            case Negative():
+                return self._grow(Negative(below[0], node.position))
+            case Binary(operator) if operator in COMPARISONS:
+                return self._grow(Binary(operator, below[0], below[1], node.position))
+            case Binary(operator):
+                return self._binary(_Token("operator", operator, node.position), below[0], below[1])
+            case List():
+                return self._grow(List(tuple(below), node.position))
+            case Call(name):
+                call = Call(name, tuple(below), node.position)
+                self._check_call(call)
+                return self._grow(call)
 
     def _call(self, name: str, token: _Token) -> Node:
         self._expect("(")

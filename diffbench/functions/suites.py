@@ -110,23 +110,28 @@ def parse_suite(text: str, name: str) -> Suite:
     return Suite(name, _text(data, "description", f"suite {name}"), functions, schemes, epsilons)
 
 
+_KEYS = ("name", "formula", "variable", "variables", "points", "domain", "tags", "source", "printed", "noise")
+
+
 def function_from_table(table: Mapping[str, Any]) -> Function:
     """Make a function from a TOML table or a JSON object."""
     name = _text(table, "name", "function") or _text(table, "formula", "function")
     where = f"function {name[:60]!r}"
-    check_keys(table, ("name", "formula", "variable", "points", "domain", "tags", "source", "printed", "noise"), where)
+    check_keys(table, _KEYS, where)
     for key in ("formula", "points"):
         if key not in table:
             raise InputError(f"{where}: the key {key!r} is missing")
+    variables = _list_of(table, "variables", str, where)
     return Function(
         name,
-        parse_formula(_text(table, "formula", where), _text(table, "variable", where) or None),
-        _list_of(table, "points", (str, int, float), where),
+        parse_formula(_text(table, "formula", where), variables or _text(table, "variable", where) or None),
+        _list_of(table, "points", (list, dict) if variables else (str, int, float), where),
         domain=_text(table, "domain", where) or None,
         tags=_list_of(table, "tags", str, where),
         source=_text(table, "source", where),
         printed=[_printed(entry, where) for entry in _list_of(table, "printed", dict, where)],
         noise=_text(table, "noise", where) or None,
+        variables=variables or None,
     )
 
 
@@ -146,7 +151,7 @@ def _text(table: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-_KINDS = {str: "texts", dict: "tables", (str, int, float): "numbers"}
+_KINDS = {str: "texts", dict: "tables", (str, int, float): "numbers", (list, dict): "lists of numbers"}
 
 
 def _list_of(table: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> list[Any]:

@@ -89,6 +89,7 @@ class _About(BaseModel):
     rules: list[str]
     first: Count
     noise: str = ""
+    directions: list[tuple[str, str]] = []
 
 
 _ENTRY, _MANIFEST, _ABOUT = TypeAdapter(Entry), TypeAdapter(_Manifest), TypeAdapter(_About)

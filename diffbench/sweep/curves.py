@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from diffbench.reference.metrics import Metric, References
 from diffbench.reference.pair import correct_digits, relative_error
-from diffbench.sweep.results import STATUSES, Block, Status
+from diffbench.sweep.results import STATUSES, Block, Direction, Status
 
 Array = npt.NDArray[Any]
 
@@ -39,7 +39,7 @@ class Curves:
 
     Attributes
     ----------
-    function, formula, tags, derivative, dtype, schemes, rules, first, x, noise
+    function, formula, tags, derivative, dtype, schemes, rules, first, x, noise, directions
         As in the block.
     evaluations : array
         (S, P) how often f was evaluated for a cell, at most; not counting what rules evaluated to choose epsilon.
@@ -90,6 +90,7 @@ class Curves:
     lo: Array
     losses: tuple[Loss, ...]
     noise: str = ""
+    directions: tuple[Direction, ...] = ()
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -139,6 +140,7 @@ def curves_of(block: Block) -> Curves:
         block.lo[:, 0],
         tuple(_losses(block)),
         block.noise,
+        block.directions,
     )
 
 

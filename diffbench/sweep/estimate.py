@@ -110,7 +110,7 @@ def _sample(unit: Unit, keep: str) -> _Sample:
 
 def _cost(unit: Unit, points: int, keep: str) -> tuple[float, float]:
     """Return the seconds and bytes of a unit at its first points."""
-    part = replace(unit, function=unit.function.at(unit.function.points[:points]))
+    part = replace(unit, function=unit.function.part(0, points))
     start = time.perf_counter()
     packed = [pack(block, part, keep) for block in measure(part)]
     return time.perf_counter() - start, float(sum(len(data) for each in packed for data in each.data.values()))

@@ -7,6 +7,7 @@ however few points each function has. No bit of a unit depends on what is measur
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from diffbench.schemes.searches import Choice
 from diffbench.schemes.step_rules import AdaptiveRule
 from diffbench.sweep.anatomy import Subject
 from diffbench.sweep.cells import COINCIDE, NO_ESTIMATE, NO_VALUE, UNDEFINED, Cells, Part
+from diffbench.sweep.directions import of_lines
 from diffbench.sweep.nodes import Chosen, NodeTable, Panel, Section
 from diffbench.sweep.opaque import call_opaque
 from diffbench.sweep.results import Block, Status
@@ -36,6 +38,15 @@ def measure(unit: Unit) -> tuple[Block, ...]:
 
 def measure_together(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
     """Return the blocks of each of several units that have schemes, epsilons, rules and dtype in common."""
+    if not any(unit.has_directions for unit in units):
+        return _measure(units)
+    lines = [unit.along_lines() for unit in units]
+    measured = iter(_measure([line for each in lines for line in each]))
+    return [of_lines(unit, list(islice(measured, len(each)))) for unit, each in zip(units, lines, strict=True)]
+
+
+def _measure(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
+    """Return the blocks of each of several units of functions of one variable."""
     first = units[0]
     if find_dtype(first.dtype).unavailable:
         return [unavailable_blocks(unit) for unit in units]

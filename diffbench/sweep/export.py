@@ -21,7 +21,7 @@ from diffbench.reference.verdict import Reference, enclosing_text
 from diffbench.rounding import decimal_text, finite
 from diffbench.sweep.checked import check_about, check_shape, decimal, schema_problem
 from diffbench.sweep.curves import Curves, Loss
-from diffbench.sweep.results import RECORDED, STATUSES, Block, Status
+from diffbench.sweep.results import RECORDED, STATUSES, Block, Direction, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,8 @@ def cells_table(block: Block) -> pa.Table:
 def cell_schema(block: Block) -> pa.Schema:
     """Return the columns of a block's cells: the common ones, parts of errors, what was written down."""
     more = (() if block.parts is None else PARTS) + (() if block.records is None else RECORDED)
-    return pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in more)])
+    where = [_always(name, pa.string()) for name in (Direction._fields if block.directions else ())]
+    return pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in more), *where])
 
 
 def tidy_table(block: Block) -> pa.Table:
@@ -260,12 +261,14 @@ _COMMON = ("function", "formula", "tags", "derivative", "dtype", "schemes", "rul
 
 
 def _about(part: Block | Curves) -> dict[str, Any]:
-    return {"schema_version": SCHEMA_VERSION, **{name: getattr(part, name) for name in _COMMON}}
+    directions = {"directions": part.directions} if part.directions else {}
+    return {"schema_version": SCHEMA_VERSION, **{name: getattr(part, name) for name in _COMMON}, **directions}
 
 
 def _common(about: dict[str, Any]) -> dict[str, Any]:
     known = [name for name in _COMMON if name in about]
-    return {name: tuple(about[name]) if isinstance(about[name], list) else about[name] for name in known}
+    own = {name: tuple(about[name]) if isinstance(about[name], list) else about[name] for name in known}
+    return own | {"directions": tuple(Direction(*each) for each in about.get("directions", ()))}
 
 
 def references_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -419,7 +422,15 @@ def _cell_columns(block: Block) -> dict[str, Any]:
         "reason": _texts(reason, block.reasons, missing=reason == 0),
         **({} if block.parts is None else dict(zip(PARTS, map(values, block.parts), strict=True))),
         **({} if block.records is None else dict(zip(RECORDED, map(values, block.records), strict=True))),
+        **_direction_columns(block, point),
     }
+
+
+def _direction_columns(block: Block, point: Array) -> dict[str, pa.Array]:
+    """Return along what derivatives are taken; no column where all functions of a run have one variable."""
+    if not block.directions:
+        return {}
+    return {name: _texts(point, [getattr(each, name) for each in block.directions]) for name in Direction._fields}
 
 
 def _rules(block: Block, column: Array) -> pa.Array:

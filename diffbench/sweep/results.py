@@ -78,6 +78,21 @@ RECORDED = Record._fields
 """What is written down, by name."""
 
 
+class Direction(NamedTuple):
+    """Along which variable, or variables, of which point a derivative is taken.
+
+    Attributes
+    ----------
+    direction : str
+        The variable's name; two with a comma for a mixed partial derivative.
+    at : str
+        The whole point, exact.
+    """
+
+    direction: str
+    at: str
+
+
 @dataclass(frozen=True)
 class Block:
     """Cells of one function × derivative × dtype at some points, as arrays over S schemes, P points, C columns.
@@ -120,6 +135,8 @@ class Block:
         errors were not taken apart.
     records : array or None
         (3, S, P, C) what a `Record` says of opaque schemes, NaN for the others; None where there are only these.
+    directions : tuple of Direction
+        P directions of a run with functions of several variables; else none.
     """
 
     function: str
@@ -143,6 +160,7 @@ class Block:
     noise: str = ""
     parts: Array | None = None
     records: Array | None = None
+    directions: tuple[Direction, ...] = ()
 
     @property
     def grid_size(self) -> int:
@@ -209,24 +227,34 @@ class Block:
         """Return the index of a rule's column."""
         return self.grid_size + self.rules.index(rule)
 
-    def joined(self, other: "Block") -> "Block":
-        """Return this block with the points of the next one of the same function added."""
-        reasons = tuple(dict.fromkeys((*self.reasons, *other.reasons)))
-        renumbered = np.array([reasons.index(reason) for reason in other.reasons], dtype=self.reason.dtype)
+    def joined(self, *others: "Block") -> "Block":
+        """Return this block with the points of the next ones of the same function added."""
+        blocks = (self, *others)
+        reasons = tuple(dict.fromkeys(reason for block in blocks for reason in block.reasons))
+        places = {reason: place for place, reason in enumerate(reasons)}
+        renumbered = [np.array([places[reason] for reason in block.reasons], self.reason.dtype) for block in blocks]
         along_points = ("chosen", "estimate", "error_estimate", "evaluations", "status")
         merged: dict[str, Any] = {
-            name: np.concatenate([getattr(self, name), getattr(other, name)], axis=1) for name in along_points
+            name: np.concatenate([getattr(block, name) for block in blocks], axis=1) for name in along_points
         }
+        reason = [numbers[block.reason] for numbers, block in zip(renumbered, blocks, strict=True)]
         return replace(
             self,
-            x=np.concatenate([self.x, other.x]),
-            references=self.references + other.references,
-            reason=np.concatenate([self.reason, renumbered[other.reason]], axis=1),
+            x=np.concatenate([block.x for block in blocks]),
+            references=tuple(reference for block in blocks for reference in block.references),
+            reason=np.concatenate(reason, axis=1),
             reasons=reasons,
-            parts=None if self.parts is None else np.concatenate([self.parts, other.parts], axis=2),
-            records=None if self.records is None else np.concatenate([self.records, other.records], axis=2),
+            parts=_along_points([block.parts for block in blocks]),
+            records=_along_points([block.records for block in blocks]),
+            directions=tuple(direction for block in blocks for direction in block.directions),
             **merged,
         )
+
+
+def _along_points(arrays: Sequence[Array | None]) -> Array | None:
+    """Return arrays, (…, S, P, C), as one with all points; None where there are none."""
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known, axis=2) if known else None
 
 
 @dataclass(frozen=True)

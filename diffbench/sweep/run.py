@@ -11,6 +11,8 @@ from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from diffbench.errors import InputError
+from diffbench.functions.function import Function
+from diffbench.functions.lines import axes, formula_along
 from diffbench.reference.exact import are_defined
 from diffbench.rounding import exact_text
 from diffbench.sweep.curves import Curves, curves_of
@@ -214,7 +216,7 @@ def _together(units: Sequence[Unit], block_size: int) -> Iterator[tuple[list[int
                 continue
             # A contestant that is called costs more than a call of f shares.
             nodes = block_size if unit.has_opaque else len(unit.function.points) * len(unit.epsilons)
-            if places and size + nodes > block_size:
+            if places and (size + nodes > block_size or unit.schemes != units[places[0]].schemes):
                 yield places, [units[i] for i in places]
                 places, size = [], 0
             places.append(place)
@@ -293,11 +295,20 @@ def _check_points(spec: Spec) -> None:
     if spec.has_generated_points:
         return
     for function in spec.functions:
-        known = are_defined(function.formula, function.points, spec.time_limit)
-        for point, is_defined in zip(function.points, known, strict=True):
+        for where, is_defined in _defined(function, spec.time_limit):
             if not is_defined:
-                shown = exact_text(point)
-                raise InputError(f"point: {function.formula} is not defined, or not real, at {shown} ({function.name})")
+                raise InputError(f"point: {function.formula} is not defined, or not real, at {where} ({function.name})")
+
+
+def _defined(function: Function, time_limit: float) -> Iterator[tuple[str, bool]]:
+    """Yield the points of a function, as text, and whether it is defined there."""
+    if not function.lines:
+        yield from zip(
+            map(exact_text, function.points), are_defined(function.formula, function.points, time_limit), strict=True
+        )
+    for line in axes(function.vectors)[:: len(function.formula.variables)]:
+        along = formula_along(function.formula, line)
+        yield line.place(function.formula.variables), are_defined(along, [line.x], time_limit)[0]
 
 
 class _CurvesOf(Sequence[Curves]):

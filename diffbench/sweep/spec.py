@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -89,6 +89,8 @@ class Unit:
     rules: tuple[Rule, ...]
     time_limit: float
     anatomy: bool = False
+    has_directions: bool = False
+    """Whether some function of the run has several variables, so that all cells say along which one they are."""
 
     @property
     def has_opaque(self) -> bool:
@@ -104,6 +106,13 @@ class Unit:
     def cells(self) -> int:
         """The number of cells of all its blocks."""
         return sum(self.planned(derivative) for derivative, _ in self.schemes)
+
+    def along_lines(self) -> tuple["Unit", ...]:
+        """Return units of one variable: one for each line of a function of several, or the unit itself."""
+        if not self.function.lines:
+            return (self,)
+        lines = (self.function.line(row, self.dtype) for row in range(len(self.function.lines)))
+        return tuple(replace(self, function=line, first=self.first + row) for row, line in enumerate(lines))
 
     def planned(self, derivative: int) -> int:
         """Return the number of cells of the block of a derivative."""
@@ -295,14 +304,15 @@ class Spec(BaseModel):
             dtype: tuple(round_to(value, dtype) for value in grid_of(self.epsilons, dtype)) for dtype in self.dtypes
         }
         length = {dtype: max(1, block_size // len(grid)) for dtype, grid in rounded.items()}
+        has_directions = any(function.lines for function in self.functions)
         return tuple(
             Unit(
-                *(part, dtype, first, len(function.points), schemes, rounded[dtype]),
-                *(self.rules, self.time_limit, self.anatomy),
+                *(part, dtype, first, _total(function, own), own, rounded[dtype]),
+                *(self.rules, self.time_limit, self.anatomy, has_directions),
             )
             for function in self.functions
             for dtype in self.dtypes
-            for first, part in _parts(function, length[dtype])
+            for first, part, own in _pieces(function, schemes, length[dtype])
         )
 
     def _schemes_for(self, derivative: int) -> tuple[Scheme, ...]:
@@ -328,9 +338,9 @@ class Spec(BaseModel):
     @property
     def planned(self) -> int:
         """How many cells a run has."""
-        points = sum(len(function.points) for function in self.functions)
+        rows = {m: sum(_rows(function, m) for function in self.functions) for m in self.derivatives}
         sizes = [(len(grid_of(self.epsilons, dtype)), len(self.rules)) for dtype in self.dtypes]
-        return points * sum(_columns(scheme, *size) for size in sizes for scheme in self.schemes)
+        return sum(rows[each.derivative] * _columns(each, *size) for size in sizes for each in self.schemes)
 
     def to_toml(self) -> str:
         """Return the canonical form; with objects that exist only in Python it cannot be run again, and says so."""
@@ -353,6 +363,29 @@ def _columns(scheme: Scheme, epsilons: int, rules: int) -> int:
     return epsilons if scheme.takes_epsilon else 1
 
 
+def _rows(function: Function, derivative: int) -> int:
+    """Return at how many points a derivative is taken; second ones along two variables too."""
+    return len(function.points) + (len(function.mixed.points) if derivative == 2 else 0)
+
+
+Schemes = tuple[tuple[int, tuple[Scheme, ...]], ...]
+
+
+def _total(function: Function, schemes: Schemes) -> int:
+    """Return how many rows the longest block of a function has."""
+    return max((_rows(function, m) for m, _ in schemes), default=len(function.points))
+
+
+def _pieces(function: Function, schemes: Schemes, length: int) -> Iterator[tuple[int, Function, Schemes]]:
+    """Yield a function with some of its points, the index of the first, and the schemes by derivative."""
+    for first, part in _parts(function, length):
+        yield first, part, schemes
+    second = tuple(each for each in schemes if each[0] == 2)
+    if second and function.mixed.points:
+        for first, part in _parts(function.mixed, length):
+            yield len(function.points) + first, part, second
+
+
 def _parts(function: Function, length: int) -> Iterator[tuple[int, Function]]:
     """Yield a function with some of its points, and the index of the first."""
     points = function.points
@@ -360,7 +393,7 @@ def _parts(function: Function, length: int) -> Iterator[tuple[int, Function]]:
         yield 0, function
         return
     for first in range(0, len(points), length):
-        yield first, function.at(points[first : first + length])
+        yield first, function.part(first, first + length)
 
 
 def read_spec_table(path: str | Path) -> dict[str, Any]:
@@ -464,7 +497,7 @@ def _select(functions: object) -> tuple[Suite | None, tuple[Function, ...]]:
             for function in suite.functions:
                 clash = chosen.get(function.name, function) != function
                 name = f"{suite.name}/{function.name}" if clash else function.name
-                chosen[name] = _renamed(function, name)
+                chosen[name] = function.named(name)
             continue
         suites.add(None)
         function = _one_function(item)
@@ -484,13 +517,6 @@ def _one_function(item: object) -> Function:
     if isinstance(item, str):
         return find_function(item)
     raise InputError(f"function: {item!r} is neither a name, a table nor a Function")
-
-
-def _renamed(function: Function, name: str) -> Function:
-    if name == function.name:
-        return function
-    values = {key: getattr(function, key) for key in function.__dataclass_fields__}
-    return Function(**(values | {"name": name}))
 
 
 def _first_error(error: ValidationError) -> DiffbenchError:
@@ -551,9 +577,13 @@ def _function_lines(function: Function) -> Iterator[str]:
     yield "[[functions]]"
     yield f"name = {_toml(function.name)}"
     yield f"formula = {_toml(function.formula.text)}"
-    yield f"variable = {_toml(function.formula.variable)}"
-    yield f"points = {_toml([exact_text(point) for point in function.points])}"
-    yield f"domain = {_toml(function.domain.text)}"
+    if function.lines:
+        yield f"variables = {_toml(function.formula.variables)}"
+        yield f"points = {_toml([[exact_text(value) for value in vector] for vector in function.vectors])}"
+    else:
+        yield f"variable = {_toml(function.formula.variable)}"
+        yield f"points = {_toml([exact_text(point) for point in function.points])}"
+        yield f"domain = {_toml(function.domain.text)}"
     yield f"tags = {_toml(function.tags)}"
     yield f"source = {_toml(function.source)}"
     if function.noise is not None:
