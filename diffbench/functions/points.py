@@ -11,8 +11,7 @@ from fractions import Fraction
 from hashlib import sha256
 from itertools import islice
 
-import numpy as np
-
+from diffbench.dtypes import find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.domain import Domain, Interval, parse_domain
 from diffbench.functions.function import Function
@@ -59,9 +58,9 @@ class Format:
     @classmethod
     def of(cls, dtype: str) -> "Format":
         """Return that of a dtype."""
-        info = np.finfo(dtype)
-        precision, lowest = info.nmant + 1, int(info.minexp) - info.nmant
-        return cls(precision, lowest, int(info.maxexp) - precision - lowest)
+        known = find_dtype(dtype)
+        binades = int(known.largest).bit_length() - known.precision - known.lowest
+        return cls(known.precision, known.lowest, binades)
 
     @property
     def last(self) -> int:
@@ -172,7 +171,7 @@ def with_points(function: Function, sources: Sequence[PointSource], dtype: str, 
     Raises
     ------
     InputError
-        If there is no such point.
+        If there is no such point, or the function has several variables.
 
     Examples
     --------
@@ -180,6 +179,8 @@ def with_points(function: Function, sources: Sequence[PointSource], dtype: str, 
     >>> [str(x) for x in with_points(f, [parse_points("ends:3 in [0, 1]")], "float16").points]
     ['0', '1', '1/16777216']
     """
+    if function.lines:
+        raise InputError(f"points: {function.name} has several variables, and keeps its own points")
     points: dict[Fraction, None] = {}
     for source in sources:
         points |= dict.fromkeys(function.points if source.kind == OWN else _points(function, source, dtype, seed))

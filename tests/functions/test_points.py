@@ -5,11 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from diffbench.dtypes import PLAIN
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.functions.points import KINDS, Format, parse_points, with_points
 from diffbench.functions.suites import load_suite
-from diffbench.rounding import DTYPES, round_to
+from diffbench.rounding import round_to
 
 LINE = Function("line", "x", ["0"])
 BITS = {"float16": np.int16, "float32": np.int32, "float64": np.int64}
@@ -26,7 +27,7 @@ def ordinals_of(points, dtype):
     return [each if each >= 0 else -(each & last) for each in bits.tolist()]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", PLAIN)
 def test_ordinals_are_the_order_of_the_bits(dtype):
     numbers = Format.of(dtype)
     chosen = [0, 1, 2, 3, numbers.last - 1, numbers.last, *(numbers.last * k // 97 for k in range(1, 97))]
@@ -41,7 +42,7 @@ def test_ordinals_are_the_order_of_the_bits(dtype):
             assert (numbers.at_most(above), numbers.at_least(above)) == (sign * ordinal, sign * ordinal + 1)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", PLAIN)
 @pytest.mark.parametrize("kind", KINDS)
 def test_points_are_numbers_of_the_dtype_in_the_domain_and_distinct(kind, dtype):
     for function in load_suite("standard").functions:
@@ -145,3 +146,13 @@ def test_what_is_no_source_is_refused(text):
 def test_a_domain_without_numbers_is_refused():
     with pytest.raises(InputError, match="points: line has none by ends:2 in"):
         drawn("ends:2 in (1, 1.0001)", dtype="float16")
+
+
+def test_every_dtype_has_its_ordinals():
+    numbers = Format.of("bfloat16")
+    assert (numbers.number(1), numbers.number(numbers.last)) == (Fraction(1, 2**133), Fraction(255 * 2**120))
+
+
+def test_functions_of_several_variables_keep_their_points():
+    with pytest.raises(InputError, match="points: saddle has several variables, and keeps its own points"):
+        drawn("ends:2", Function("saddle", "x*y", [{"x": 1, "y": 2}]))
