@@ -1,5 +1,6 @@
 """The harness tested with contestants whose results are known: an oracle, and broken ones."""
 
+from asyncio import CancelledError
 from fractions import Fraction
 
 import numpy as np
@@ -165,7 +166,8 @@ def test_the_user_stops_the_program_and_a_scheme_does_not():
 
     with pytest.raises(KeyboardInterrupt):
         one(stopped_by(KeyboardInterrupt))
-    assert set(one(stopped_by(SystemExit))["status"]) == {"failed"}
+    for stop in (SystemExit, GeneratorExit, CancelledError):
+        assert set(one(stopped_by(stop))["status"]) == {"failed"}
 
 
 def test_broken_schemes_rank_last_and_are_reported():

@@ -316,9 +316,9 @@ class NodeTable:
             self._evaluate_together(f, section, places)
         except AnswerError as error:
             _fail(i, section.rows, places, str(error))
-        except UnsupportedError:
+        except (KeyboardInterrupt, UnsupportedError):
             raise
-        except (Exception, SystemExit):  # noqa: BLE001  (a user's f may raise anything; its cells say so)
+        except BaseException:  # noqa: BLE001  (a user's f may raise anything; its cells say so)
             for place in places:
                 _evaluate_alone(f, i, section, place)
 
@@ -390,13 +390,17 @@ def _look(function: Function, dtype: str) -> Callable[[Array], Array]:
     def alone(node: Array) -> Array:
         try:
             return next(inside.at([node], inside=False))
-        except (Exception, SystemExit):  # noqa: BLE001  (what f raises is told where its scheme is measured)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001  (what f raises is told where its scheme is measured)
             return np.full_like(node, np.nan)
 
     def look(nodes: Array) -> Array:
         try:
             return next(inside.at([nodes], inside=False))
-        except (Exception, SystemExit):  # noqa: BLE001  (node by node, so that it costs no other point)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001  (node by node, so that it costs no other point)
             return np.concatenate([alone(nodes[i : i + 1]) for i in range(nodes.size)])
 
     return look
@@ -439,9 +443,9 @@ def _evaluate_alone(f: _Inside, i: int, section: Section, place: Place) -> None:
     try:
         (values,) = f.at([panel.nodes[k][rows]], inside=panel.stays_inside(section, k))
         panel.values[k][rows] = values
-    except UnsupportedError:
+    except (KeyboardInterrupt, UnsupportedError):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (as above)
+    except BaseException as error:  # noqa: BLE001  (as above)
         nodes = panel.nodes[k][rows]
         values, missing = _wherever(lambda part: next(f.at([part], inside=False)), nodes.ravel())
         panel.values[k][rows] = np.where(missing, np.nan, values).reshape(nodes.shape)
@@ -453,7 +457,9 @@ def _wherever(call: Callable[[Array], Array], nodes: Array) -> tuple[Array, Arra
     """Return f at ever fewer nodes together, and where it raises even at one alone."""
     try:
         return call(nodes), np.zeros(nodes.shape, dtype=bool)
-    except (Exception, SystemExit):  # noqa: BLE001  (as above)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  (as above)
         if nodes.size == 1:
             return nodes, np.ones(1, dtype=bool)
         halves = [_wherever(call, part) for part in np.array_split(nodes, 2)]

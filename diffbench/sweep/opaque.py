@@ -85,7 +85,9 @@ def answer_to(scheme: OpaqueScheme, function: Function, x: Any, step: tuple[Any,
             estimate, error_estimate = _numbers(scheme.call(f, x, *step))
     except UnsupportedError as error:
         status, reason = Status.UNSUPPORTED, str(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a contestant raises is its result)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  (whatever a contestant raises is its result)
         status, reason = Status.FAILED, describe(error)
     seconds = perf_counter() - start
     if f.left and status is not Status.UNSUPPORTED:

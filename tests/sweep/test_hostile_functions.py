@@ -1,6 +1,7 @@
 """Functions that misbehave, numbers at the ends of a dtype: a status and a reason each, and nothing else changes."""
 
 import warnings
+from asyncio import CancelledError
 
 import numpy as np
 import pytest
@@ -79,6 +80,9 @@ class Odd(np.ndarray):
         (lambda x: x * np.inf, "nonfinite", "f is not finite at a node"),
         (raiser(ValueError("no\nsuch\tx")), "failed", "f raised ValueError: no such x"),
         (raiser(SystemExit(3)), "failed", "f raised SystemExit: 3"),
+        (raiser(GeneratorExit("over")), "failed", "f raised GeneratorExit: over"),
+        (raiser(CancelledError()), "failed", "f raised CancelledError"),
+        (raiser(BaseExceptionGroup("both", [SystemExit()])), "failed", "f raised BaseExceptionGroup: both"),
         (raiser(MemoryError()), "failed", "f raised MemoryError"),
         (raiser(RecursionError("deep")), "failed", "f raised RecursionError: deep"),
         (raiser(ZeroDivisionError()), "failed", "f raised ZeroDivisionError"),
@@ -92,6 +96,12 @@ def test_what_a_function_does_is_said_of_its_own_cells(f, status, reason, rule):
     grid = block.status[..., : len(GRID)]
     assert {Status(each).label for each in grid.ravel()} == {status}
     assert all(block.reasons[code].startswith(reason) for code in block.reason[..., : len(GRID)].ravel())
+
+
+@pytest.mark.parametrize("rule", ["usual", "gill-murray-saunders-wright"])
+def test_an_interrupt_stops_the_run(rule):
+    with pytest.raises(KeyboardInterrupt):
+        run(Spec([own(raiser(KeyboardInterrupt()))], ["central-2"], "1e-1:1e-3", rules=[rule]))
 
 
 def test_what_is_printed_or_warned_of_costs_nothing(capsys):
