@@ -228,6 +228,30 @@ def test_an_expression_that_no_balls_cover_is_refused():
         primary(sympy.floor(X), X, 1)
 
 
+@pytest.mark.parametrize(
+    ("expression", "derivative", "verdict", "reason"),
+    [
+        (sympy.elliptic_f(X, sympy.Rational(1, 2)), 0, "agreed", "no ball arithmetic for elliptic_f"),
+        (sympy.elliptic_f(X, sympy.Rational(1, 2)), 1, "agreed", "derivative unchecked: no second way for elliptic_f"),
+        (sympy.floor(X), 1, "uncertain", "no ball arithmetic for floor, and two precisions of mpmath do not agree"),
+    ],
+)
+def test_what_no_balls_cover_is_asked_of_mpmath_where_that_may_take_without_end(
+    expression, derivative, verdict, reason, monkeypatch
+):
+    x = Fraction(4, 3)
+    with pytest.raises(HardError):
+        Ways(expression, expression, X, derivative).reference(x, 20)
+    monkeypatch.setattr(module, "is_expendable", lambda: True)
+    found = Ways(expression, expression, X, derivative).reference(x, 20)
+    assert (found.verdict, found.reason) == (verdict, reason)
+    if verdict == "agreed":
+        with mpmath.workdps(40):
+            point = mpmath.mpf(4) / 3
+            exact = 1 / mpmath.sqrt(1 - mpmath.sin(point) ** 2 / 2) if derivative else mpmath.ellipf(point, 0.5)
+            assert mpmath.almosteq(found.value, exact, rel_eps=1e-20)
+
+
 # Many points ----------------------------------------------------------------------------------------------------------
 
 
