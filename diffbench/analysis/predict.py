@@ -162,15 +162,31 @@ def _modelled(
         raise EmptySelectionError(NO_CELLS)
     known = functions_of(results) | {function.name: function for function in functions}
     for block in results.blocks:
-        schemes = [_scheme(name, block.derivative) for name in block.schemes]
-        for p, reference in enumerate(block.references):
-            function = known.get(block.function) or Function(block.function, block.formula, [float(block.x[p])])
-            if reference.verdict != "certified" or not np.isfinite(block.x[p]):
-                continue
-            model = PointModel(Near(function, float(block.x[p]), block.dtype), reference, block.grid)
-            for s, scheme in enumerate(schemes):
-                if scheme is not None:
-                    yield block, s, p, scheme, model
+        for s, p, scheme, model in modelled_curves(block, known.get(block.function)):
+            yield block, s, p, scheme, model
+
+
+def modelled_curves(
+    block: Block, function: Function | None = None
+) -> Iterator[tuple[int, int, DifferenceScheme, PointModel]]:
+    """Yield scheme and point of every curve of a block that the model covers, with the model.
+
+    Parameters
+    ----------
+    block : Block
+        Some of a run.
+    function : Function, optional
+        The block's, where more is known of it than its formula.
+    """
+    schemes = [_scheme(name, block.derivative) for name in block.schemes]
+    for p, reference in enumerate(block.references):
+        if reference.verdict != "certified" or not np.isfinite(block.x[p]):
+            continue
+        own = function or Function(block.function, block.formula, [float(block.x[p])])
+        model = PointModel(Near(own, float(block.x[p]), block.dtype), reference, block.grid)
+        for s, scheme in enumerate(schemes):
+            if scheme is not None:
+                yield s, p, scheme, model
 
 
 def functions_of(results: Results) -> dict[str, Function]:

@@ -1,6 +1,7 @@
 """``diffbench show``."""
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from diffbench.cli.output import format_option, print_table
 from diffbench.errors import EmptySelectionError
 from diffbench.report.leaderboard_tables import CONTEST
+from diffbench.report.precision import PRECISION, Precision
 from diffbench.report.table import Table
 from diffbench.report.tables import (
     estimates_table,
@@ -33,7 +35,7 @@ ALONE = {
 }
 """Tables that not every run folder holds."""
 
-TABLES = ("ranking", "summary", "digits", "status", *ALONE, *CONTEST)
+TABLES = ("ranking", "summary", "digits", "status", *ALONE, *PRECISION, *CONTEST)
 
 
 @click.command(short_help="Print a table of a run.")
@@ -60,6 +62,8 @@ def command(
 def _table(results: Results, folder: Path, name: str) -> Table:
     if name in ALONE:
         return ALONE[name](results)
+    if name in PRECISION:
+        return _precision(results, name)
     if name not in CONTEST:
         return run_tables(results)[name]
     from diffbench.report.contest import Contest
@@ -67,6 +71,13 @@ def _table(results: Results, folder: Path, name: str) -> Table:
     tables = Contest(results, read_timings(folder)).tables()
     if name not in tables:
         raise EmptySelectionError(f"table: the run has no {name}" if results.blocks else NO_CELLS)
+    return tables[name]
+
+
+def _precision(results: Results, name: str) -> Table:
+    tables = Precision(results, most=inf).tables()
+    if name not in tables:
+        raise EmptySelectionError(NO_CELLS if not results.blocks else f"table: the run has no {name}")
     return tables[name]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.report.contest import Contest
 from diffbench.report.explorer import MAX_CELLS, Explored, explore
-from diffbench.report.headline_plots import accuracy_over_x, headline_figures
+from diffbench.report.headline_plots import Headline, accuracy_over_x, headline_figures
 from diffbench.report.html import PageFigure, PageParts, render_page
-from diffbench.report.plots import Figure, digits_heat_map, error_curves, figure_bytes, ordinal, typical_point
+from diffbench.report.plots import digits_heat_map, error_curves, figure_bytes, ordinal, typical_point
+from diffbench.report.precision import Precision
 from diffbench.report.table import FORMATS, Table
 from diffbench.report.tables import run_tables
 from diffbench.sweep.contest import TIMINGS, read_timings
@@ -104,46 +105,59 @@ def write_report(
     write_file(folder / "summary.parquet", parquet_bytes(summary))
     source = results if isinstance(results, (str, Path)) else run_folder or folder
     contest = Contest(run, read_timings(Path(source)))
-    tables = run_tables(run) | contest.tables()
+    mapping = map if executor is None else executor.map
+    precision = Precision(run, mapping)
+    tables = run_tables(run) | precision.reported() | contest.tables()
     _write_tables(tables, folder / "tables")
-    parts = _draw_all(run, contest, folder, map if executor is None else executor.map, progress)
+    parts = _draw_all(run, (contest, precision), folder, mapping, progress)
     page = render_page(run, parts, tables, judgement)
     write_file(folder / "report.html", page)
     return folder / "report.html"
 
 
 def _draw_all(
-    results: Results, contest: Contest, folder: Path, mapping: Callable[..., Iterable[Any]], progress: Progress | None
+    results: Results,
+    others: tuple[Contest, Precision],
+    folder: Path,
+    mapping: Callable[..., Iterable[Any]],
+    progress: Progress | None,
 ) -> PageParts:
     """Write all figures, and return what the page holds of them."""
-    figures = folder / "figures"
+    figures, (contest, precision) = folder / "figures", others
     tasks = list(_tasks(results))
     # Workers begin with these before the figures of the whole run are drawn here.
     begun = mapping(_draw_task, tasks)
     heat_maps = mapping(_draw_heat_map, _heat_map_curves(results))
     shown = headline_figures(results)
-    headlines = [_written(figures, each.name, each.title, each.caption, each.figure) for each in shown]
+    headlines = [replace(_written(figures, each), pool=_pool_of(each.name)) for each in shown]
     pools = list(dict.fromkeys(figure.pool for figure in headlines))
     along = accuracy_over_x(results)
-    over_x = None if along is None else _written(figures, along.name, along.title, along.caption, along.figure)
-    others = [_written(figures, each.name, "", each.caption, each.figure) for each in contest.figures()]
+    over_x = None if along is None else _written(figures, along)
+    by_dtype = [_written(figures, each) for each in precision.figures()]
+    contested = [_written(figures, Headline(each.name, "", each.figure, each.caption)) for each in contest.figures()]
     explored = list(_collect(begun, len(tasks), figures, progress))
     for name, data in heat_maps:
         write_file(figures / name, data)
     return PageParts(
         [figure for figure in headlines if figure.pool in pools[:MAX_POOLS]],
         over_x,
-        others,
+        by_dtype,
+        contested,
         [each for each in explored if each is not None],
         _files(folder),
     )
 
 
-def _written(folder: Path, name: str, title: str, caption: str, figure: Figure) -> PageFigure:
-    data = figure_bytes(figure, "svg")
-    write_file(folder / f"{name}.svg", data)
+def _written(folder: Path, drawn: Headline) -> PageFigure:
+    data = figure_bytes(drawn.figure, "svg")
+    write_file(folder / f"{drawn.name}.svg", data)
+    return PageFigure(drawn.name, drawn.title, drawn.caption, data)
+
+
+def _pool_of(name: str) -> str:
+    """Return which derivative and dtype a headline figure is of, by its name."""
     derivative, dtype = name.rsplit("-", 2)[-2:]
-    return PageFigure(name, title, caption, data, f"{ordinal(int(derivative.removeprefix('d')))} derivative, {dtype}")
+    return f"{ordinal(int(derivative.removeprefix('d')))} derivative, {dtype}"
 
 
 def _files(folder: Path) -> list[str]:

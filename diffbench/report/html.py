@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from diffbench.report.explorer import Explored, chart_version, embedded, librari
 from diffbench.report.leaderboard_tables import CONTEST
 from diffbench.report.overview import digits_of, elapsed_of, gate_of, provenance_of, size_of, verdict_of
 from diffbench.report.plots import FULL_DIGITS, INK, cell_colors, ordinal
+from diffbench.report.precision import PRECISION
 from diffbench.report.table import Table, sentence
 from diffbench.report.tables import judgement_table, run_tables
 from diffbench.sweep.results import Results, Status
@@ -63,6 +64,8 @@ class PageParts:
         Those that the page begins with.
     over_x : PageFigure or None
         Accuracy along x.
+    by_dtype : sequence of PageFigure
+        The dtypes side by side.
     contest : sequence of PageFigure
         Those of other packages.
     explored : sequence of Explored
@@ -73,6 +76,7 @@ class PageParts:
 
     headlines: Sequence[PageFigure] = ()
     over_x: PageFigure | None = None
+    by_dtype: Sequence[PageFigure] = ()
     contest: Sequence[PageFigure] = ()
     explored: Sequence[Explored] = ()
     files: Sequence[str] = ()
@@ -115,6 +119,7 @@ def render_page(
             scripts=scripts,
             tables=made,
             contest=[made[name] for name in CONTEST if name in made],
+            precision=[made[name] for name in PRECISION if name in made and made[name].rows],
             regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
             figures=_inlined_figures(drawn),
             matrices=_matrices(results, made, drawn),
@@ -303,7 +308,7 @@ def _explorer(explored: Sequence[Explored]) -> dict[str, Any] | None:
 
 
 def _inlined_figures(drawn: PageParts) -> dict[str, Any]:
-    numbered = iter(range(len(drawn.headlines) + len(drawn.contest) + 1))
+    numbered = count()
 
     def inlined(figure: PageFigure) -> dict[str, Any]:
         picture = inline_svg(figure.svg, f"f{next(numbered)}-", f"{figure.title}. {figure.caption}")
@@ -315,6 +320,7 @@ def _inlined_figures(drawn: PageParts) -> dict[str, Any]:
             for pool, own in groupby(drawn.headlines, key=lambda figure: figure.pool)
         ],
         "over_x": inlined(drawn.over_x) if drawn.over_x else None,
+        "by_dtype": [inlined(figure) for figure in drawn.by_dtype],
         "contest": [inlined(figure) for figure in drawn.contest],
     }
 

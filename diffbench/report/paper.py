@@ -32,6 +32,7 @@ from diffbench.report.plots import (
     see_through,
     typical_point,
 )
+from diffbench.report.precision import PRECISION, Precision
 from diffbench.report.print_pages import Pages, fitted, inked, pdf_bytes, untitled
 from diffbench.report.table import FORMATS, Table, compact, sentence
 from diffbench.report.table import to_markdown as table_to_markdown
@@ -175,16 +176,19 @@ def paper_of(
     results: Results, contest: Contest, functions: Sequence[str] = (), judgement: Judgement | None = None
 ) -> Paper:
     """Return the sections of a report."""
-    tables = run_tables(results) | contest.tables()
+    precision = Precision(results)
+    tables = run_tables(results) | precision.reported() | contest.tables()
     figures = [Drawing(each.name, each.title, each.figure, each.caption) for each in headline_figures(results)]
     along = accuracy_over_x(results)
     figures += [Drawing(along.name, along.title, along.figure, along.caption)] if along is not None else []
+    by_dtype = [Drawing(each.name, each.title, each.figure, each.caption) for each in precision.figures()]
     contested = [Drawing(each.name, each.name, each.figure, each.caption) for each in contest.figures()]
     sections = (
         Section("Ranking", _some(tables, "ranking")),
         Section("Every scheme at a glance", figures=figures),
         Section("Error against epsilon", figures=list(_curve_figures(results, functions))),
         Section("Function by function", _some(tables, "digits"), maps=_heat_maps(results.curves)),
+        Section("Dtypes side by side", _some(tables, *PRECISION), by_dtype),
         Section("Step rules", _some(tables, "regret", "regret-classes")),
         Section("Other packages", contest.tables(), contested),
         Section("Noise", _some(tables, "noise")),

@@ -1,0 +1,139 @@
+"""The dtypes of a run side by side: exponents of the least error in u, and observed against modelled digits."""
+
+from math import comb, log10
+
+import numpy as np
+import pytest
+
+from diffbench import Spec, run
+from diffbench.analysis.precision import (
+    FAR,
+    NEAR,
+    REASONS,
+    Case,
+    cases,
+    exponents,
+    gaps,
+    median_interval,
+    outliers,
+    proved_exponent,
+)
+from diffbench.functions.suites import load_suite
+from diffbench.rounding import unit_roundoff
+from diffbench.schemes.scheme import parse_scheme
+
+SCHEMES = ["forward-1", "central-2", "central-4", "complex-step"]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return cases(run(Spec(["exp", "sin"], SCHEMES, dtypes=["float16", "float32", "float64"])))
+
+
+def case(digits, dtype="float64", function="f", scheme="central-2", point=0, **other):
+    values = {"derivative": 1, "x": 1.0, "is_smooth": True, "modelled": digits, "has_law": True, "reason": ""}
+    return Case(function=function, dtype=dtype, scheme=scheme, point=point, observed=digits, **(values | other))
+
+
+def test_the_median_lies_in_its_interval_in_19_of_20_cases_and_in_no_narrower_one():
+    for size in range(6, 60):
+        low, high = median_interval(np.arange(float(size)))
+        outside = sum(comb(size, k) for k in range(int(low) + 1)) / 2**size
+        assert low + high == size - 1
+        assert (
+            2 * (outside - comb(size, int(low)) / 2**size) <= 0.05 < 2 * (outside + comb(size, int(low) + 1) / 2**size)
+        )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "derivative", "exponent"),
+    [
+        ("forward-1", 1, 1 / 2),
+        ("central-2", 1, 2 / 3),
+        ("central-4-d2", 2, 4 / 6),
+        ("richardson(central-2)", 1, 4 / 5),
+        ("backward-3-d4", 4, 3 / 7),
+        ("complex-step", 1, 1),
+        ("complex-step-d2", 2, 2 / 4),
+        ("complex-step-45-d2", 2, 4 / 5),
+    ],
+)
+def test_the_exponent_is_p_over_m_plus_p(scheme, derivative, exponent):
+    assert proved_exponent(parse_scheme(scheme, derivative)) == pytest.approx(exponent)
+
+
+def test_a_slope_that_is_there_is_fitted_whatever_the_level_of_each_curve():
+    dtypes = ("float16", "float32", "float64")
+    levels = {("f", 0): 0.5, ("f", 1): -0.3, ("g", 0): 0.1, ("h", 0): 1.0}
+    made = [
+        case(level - 0.7 * log10(unit_roundoff(dtype)), dtype, function, point=point)
+        for (function, point), level in levels.items()
+        for dtype in dtypes
+    ]
+    (fit,) = exponents([*made, case(5.0, "float64", "alone")])
+    assert (fit.fitted, fit.low, fit.high) == pytest.approx((0.7, 0.7, 0.7))
+    assert (fit.curves, fit.functions, fit.order) == (4, 3, 2)
+    assert fit.is_as_proved
+    assert not fit._replace(fitted=0.72).is_as_proved
+
+
+def test_curves_that_the_law_is_not_about_do_not_count():
+    dtypes = ("float32", "float64")
+    good = [case(-0.66 * log10(unit_roundoff(dtype)), dtype) for dtype in dtypes]
+    for other in ({"has_law": False}, {"is_smooth": False}):
+        bad = [case(3.0, dtype, "bad", **other) for dtype in dtypes]
+        assert exponents([*good, *bad])[0].curves == 1
+    assert exponents([*good, case(0.2, "float32", "few"), case(8.0, "float64", "few")])[0].curves == 1
+    assert exponents([each._replace(is_smooth=False) for each in good])[0].curves == 1
+    assert exponents(good[:1]) == []
+
+
+def test_measured_exponents_are_the_proved_ones(found):
+    fits = {fit.scheme: fit for fit in exponents(found)}
+    assert list(fits) == SCHEMES
+    assert all(fit.is_as_proved for fit in fits.values()), fits
+
+
+def test_the_model_knows_the_digits(found):
+    assert [(gap.derivative, gap.dtype) for gap in gaps(found)] == [(1, d) for d in ("float16", "float32", "float64")]
+    assert all(gap.median < NEAR and gap.near >= 0.9 for gap in gaps(found))
+    assert outliers(found) == []
+
+
+def test_fewer_than_no_digits_are_none():
+    assert case(-30.0, modelled=-2.0).gap == 0
+    assert case(1.0, modelled=-2.0).gap == 1
+    (gap,) = gaps([case(float(k), modelled=0.0) for k in range(11)])
+    assert (gap.curves, gap.median, gap.nine_in_ten, gap.far) == (11, 5.0, 9.0, 9)
+
+
+def test_far_digits_have_a_reason():
+    found = cases(
+        run(Spec(["quartic-minimum", "sinc", "log-one-plus-x"], ["complex-step", "forward-4"], dtypes="float32"))
+    )
+    far = outliers(found)
+    assert far
+    assert {each.reason for each in far} <= set(REASONS)
+    assert all(abs(each.gap) > FAR for each in far)
+    assert all(each.reason == "" for each in found if abs(each.gap) <= FAR)
+    assert {each.reason for each in far if each.scheme == "complex-step"} <= {REASONS[0]}
+
+
+def test_an_executor_may_do_the_work(found):
+    from concurrent.futures import ThreadPoolExecutor
+
+    results = run(Spec(["exp", "sin"], SCHEMES, dtypes=["float16", "float32", "float64"]))
+    with ThreadPoolExecutor(2) as executor:
+        assert cases(results, mapping=executor.map) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("derivative", [1, 2, 3, 4])
+def test_the_smooth_functions_of_the_standard_suite_obey_the_law(derivative):
+    smooth = [function for function in load_suite("standard").functions if "smooth" in function.tags]
+    schemes = ["forward-1", "backward-2", "central-2", "central-4"]
+    dtypes = ["float16", "float32", "float64"]
+    found = cases(run(Spec(smooth, schemes, derivatives=[derivative], dtypes=dtypes, rules=[])))
+    assert len(exponents(found)) == len(schemes)
+    assert all(fit.is_as_proved for fit in exponents(found)), exponents(found)
+    assert all(gap.median < NEAR and gap.near >= 0.9 for gap in gaps(found)), gaps(found)

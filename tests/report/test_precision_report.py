@@ -1,0 +1,69 @@
+"""The dtypes of a run side by side, for people."""
+
+import numpy as np
+import pytest
+
+from diffbench import Spec, run, write_report
+from diffbench.report.contest import Contest
+from diffbench.report.paper import paper_of
+from diffbench.report.precision import PRECISION, Precision, lost_shares
+
+SPEC = {"functions": ["exp", "log"], "schemes": ["central-2", "complex-step"], "epsilons": "1:1e-16:2/decade"}
+
+
+@pytest.fixture(scope="module")
+def results():
+    return run(Spec(**SPEC, dtypes=["float16", "float32", "float64"]))
+
+
+def test_every_scheme_has_a_row_in_every_dtype(results):
+    tables = Precision(results).tables()
+    assert tuple(tables) == PRECISION
+    rows = tables["dtypes"].rows
+    dtypes = ("float16", "float32", "float64")
+    assert [(row["scheme"], row["dtype"]) for row in rows] == [(s, d) for s in SPEC["schemes"] for d in dtypes]
+    digits = [row["observed"] for row in rows]
+    assert digits[:3] == sorted(digits[:3])
+    assert all(abs(row["observed"] - row["modelled"]) < 0.5 for row in rows if row["observed"] is not None)
+    assert digits[3] is None  # there is no complex dtype of that precision
+    assert [row["fitted"] for row in tables["dtype-exponents"].rows] == pytest.approx([2 / 3, 1], abs=0.05)
+
+
+def test_lost_steps_are_the_collapsed_cells(results):
+    frame = results.to_frame()
+    for row in Precision(results).tables()["dtypes"].rows:
+        own = frame[(frame["scheme"] == row["scheme"]) & (frame["dtype"] == row["dtype"])]
+        assert row["cells"] == len(own)
+        assert row["lost"] == (own["status"] == "collapsed").sum()
+    for dtype, (grid, share) in lost_shares(results, 1).items():
+        own = frame[(frame["dtype"] == dtype) & frame["rule"].isna()]
+        lost = own.assign(lost=own["status"] == "collapsed").groupby("epsilon_index")["lost"].mean()
+        np.testing.assert_allclose(share, lost.to_numpy())
+        assert grid.size == share.size == 33
+    assert lost_shares(results, 2) == {}
+
+
+def test_the_model_is_not_asked_for_more_curves_than_wanted(results):
+    (table,) = Precision(results, most=1).tables().values()
+    assert {row["modelled"] for row in table.rows} == {None}
+    assert table.rows[2]["observed"] > 9
+
+
+def test_a_report_has_them_where_there_are_several_dtypes(results, tmp_path):
+    page = write_report(results, tmp_path / "several").read_text("utf-8")
+    assert "Dtypes side by side" in page
+    assert 'id="figure-lost-d1"' in page
+    names = {path.stem for path in (tmp_path / "several" / "tables").iterdir()}
+    assert names >= {"dtypes", "dtype-exponents", "dtype-gaps"}
+    assert {"dtypes-d1.svg", "lost-d1.svg"} <= {path.name for path in (tmp_path / "several" / "figures").iterdir()}
+    sections = [section.title for section in paper_of(results, Contest(results)).sections]
+    assert "Dtypes side by side" in sections
+
+
+def test_a_report_of_one_dtype_has_none_of_it(tmp_path):
+    results = run(Spec(**SPEC))
+    page = write_report(results, tmp_path).read_text("utf-8")
+    assert "Dtypes side by side" not in page
+    assert not list(tmp_path.rglob("*dtypes*"))
+    assert "Dtypes side by side" not in [each.title for each in paper_of(results, Contest(results)).sections]
+    assert tuple(Precision(results).tables()) == PRECISION
