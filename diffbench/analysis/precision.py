@@ -126,6 +126,15 @@ class Exponent(NamedTuple):
         """Whether it is within :data:`TOLERANCE` of the proved one."""
         return abs(self.fitted - self.proved) <= TOLERANCE
 
+    @property
+    def reason(self) -> str:
+        """Why it is not as proved; empty where it is."""
+        if self.is_as_proved:
+            return ""
+        if abs(self.fitted - self.modelled) <= TOLERANCE:
+            return "the model has the same: at the optimum ε is too large for the first term of the truncation alone"
+        return "too few curves to tell" if self.low <= self.proved <= self.high else "none is known"
+
 
 def cases(results: Results, functions: Sequence[Function] = (), mapping: Mapping = map) -> list[Case]:
     """Return the optimum of every curve that the error model covers and that has digits.
@@ -211,7 +220,7 @@ def exponents(found: Sequence[Case]) -> list[Exponent]:
         if case.has_law and has_digits and (case.is_smooth or not has_tags):
             curves.setdefault((case.function, case.point), []).append(case)
     fits = (_exponent(derivative, scheme, list(curves.values())) for (derivative, scheme), curves in groups.items())
-    return [fit for fit in fits if fit is not None]
+    return sorted((fit for fit in fits if fit is not None), key=lambda fit: fit.derivative)
 
 
 def _exponent(derivative: int, name: str, curves: list[list[Case]]) -> Exponent | None:
@@ -319,7 +328,7 @@ def gaps(found: Iterable[Case]) -> list[Gap]:
     groups: dict[tuple[int, str], list[float]] = {}
     for case in found:
         groups.setdefault((case.derivative, case.dtype), []).append(abs(case.gap))
-    return [_gap(*key, np.array(own)) for key, own in groups.items()]
+    return [_gap(*key, np.array(own)) for key, own in sorted(groups.items(), key=lambda group: group[0][0])]
 
 
 def _gap(derivative: int, dtype: str, sizes: Array) -> Gap:

@@ -194,8 +194,12 @@ def exponents_table(found: Sequence[Case]) -> Table:
         Column("curves", "curves", "count"),
         Column("functions", "functions", "count"),
         Column("is_as_proved", f"within {TOLERANCE:g}"),
+        Column("reason", "why not", optional=True),
     )
-    rows = [{**fit._asdict(), "is_as_proved": "yes" if fit.is_as_proved else "no"} for fit in exponents(found)]
+    rows = [
+        {**fit._asdict(), "is_as_proved": "yes" if fit.is_as_proved else "no", "reason": fit.reason}
+        for fit in exponents(found)
+    ]
     caption = (
         "the least error goes like u^(p/(m+p)), and like u where nothing cancels; fitted: the slope of log error "
         "against log u over the dtypes, the median over smooth functions of the median over their points, between low "

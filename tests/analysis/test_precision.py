@@ -74,7 +74,12 @@ def test_a_slope_that_is_there_is_fitted_whatever_the_level_of_each_curve():
     assert (fit.fitted, fit.low, fit.high) == pytest.approx((0.7, 0.7, 0.7))
     assert (fit.curves, fit.functions, fit.order) == (4, 3, 2)
     assert fit.is_as_proved
-    assert not fit._replace(fitted=0.72).is_as_proved
+    assert fit.reason == ""
+    far = fit._replace(fitted=0.8, low=0.75, high=0.9)
+    assert not far.is_as_proved
+    assert far.reason == "none is known"
+    assert far._replace(low=0.6).reason == "too few curves to tell"
+    assert far._replace(modelled=0.79).reason.startswith("the model has the same")
 
 
 def test_curves_that_the_law_is_not_about_do_not_count():
