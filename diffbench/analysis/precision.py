@@ -22,6 +22,7 @@ from diffbench.analysis.predict import (
     note,
     optimum,
 )
+from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import CENTRE, DifferenceScheme, parse_scheme
@@ -188,10 +189,10 @@ def _reason(
 ) -> str:
     """Return the first of the reasons that holds."""
     expected, best = optima
-    u, info = unit_roundoff(case.dtype), np.finfo(case.dtype)
+    u = unit_roundoff(case.dtype)
     value = float(np.abs(model.near.rough(np.array([case.x])))[0])
     loss = float(model.near.noise(np.array([u]), np.array([value]))[0])
-    tiny = float(info.tiny)
+    tiny = 2.0 ** find_dtype(case.dtype).least_exponent
     holds = (
         scheme.needs_complex,
         case.observed > case.modelled and 10.0**-case.observed <= u,
