@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from diffbench.analysis.published_steps import has_published_steps
 from diffbench.cli.measuring import new_folder, print_counts, progress_of, report_of, resumable
 from diffbench.cli.output import format_option, print_table, say
 from diffbench.cli.progress import Meter, raise_on_sigterm
 from diffbench.cli.spec_options import chosen_spec, given, run_name, spec_options
 from diffbench.errors import InputError, InterruptedRunError
-from diffbench.report.tables import estimates_table, is_small, ranking_table
+from diffbench.report.table import Table
+from diffbench.report.tables import estimates_table, is_small, published_steps_table, ranking_table
 from diffbench.sweep.executors import executor_called
 from diffbench.sweep.files import read_object, resume_command, run_path
 from diffbench.sweep.results import Results
@@ -48,7 +50,7 @@ def command(out: Path | None, resumed: Path | None, *, quiet: bool, style: str, 
         is_whole = results.manifest["shard"] == "1/1"
         page = report_of(results, folder, meter) if chosen["reported"] and is_whole else None
     if is_whole:
-        print_table(estimates_table(results) if is_small(results) else ranking_table(results), style)
+        print_table(_shown(results), style)
     print_counts(results, err=style == "json")
     say(f"run: {folder}" if page is None else f"report: {page}", err=style == "json")
     return FAILED_CELLS if results.counts["failed"] > spec.allow_failed else 0
@@ -62,6 +64,13 @@ def _begun(resumed: Path | None, out: Path | None, chosen: dict[str, Any]) -> tu
     if others:
         raise InputError(f"resume: the run knows its spec and its place, {', '.join(others)} cannot be given")
     return own_spec(run_path(resumed)), resumed
+
+
+def _shown(results: Results) -> Table:
+    """Return the table that a run is begun for."""
+    if is_small(results):
+        return estimates_table(results)
+    return published_steps_table(results) if has_published_steps(results) else ranking_table(results)
 
 
 def _measure(spec: Spec, folder: Path, meter: Meter, chosen: dict[str, Any], *, is_old: bool) -> Results:

@@ -30,6 +30,8 @@ MAX_SENTENCES = 50
 
 SCRIPTS = ("page.js", "explorer.js")
 
+RULE_TABLES = ("published-steps", "regret", "regret-classes")
+
 
 @dataclass(frozen=True)
 class PageFigure:
@@ -120,7 +122,7 @@ def render_page(
             tables=made,
             contest=[made[name] for name in CONTEST if name in made],
             precision=[made[name] for name in PRECISION if name in made and made[name].rows],
-            regrets=[made[name] for name in ("regret", "regret-classes") if name in made],
+            regrets=[made[name] for name in RULE_TABLES if name in made],
             figures=_inlined_figures(drawn),
             matrices=_matrices(results, made, drawn),
             leads=_leads(drawn.explored),

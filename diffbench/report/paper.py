@@ -189,7 +189,7 @@ def paper_of(
         Section("Error against epsilon", figures=list(_curve_figures(results, functions))),
         Section("Function by function", _some(tables, "digits"), maps=_heat_maps(results.curves)),
         Section("Dtypes side by side", _some(tables, *PRECISION), by_dtype),
-        Section("Step rules", _some(tables, "regret", "regret-classes")),
+        Section("Step rules", _some(tables, "published-steps", "regret", "regret-classes")),
         Section("Other packages", contest.tables(), contested),
         Section("Noise", _some(tables, "noise")),
         Section("Printed optima", _some(tables, "published")),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffbench.analysis.predict import prediction_rows, published_rows
+from diffbench.analysis.published_steps import PUBLISHED_CRITERION, has_published_steps, published_step_rows
 from diffbench.analysis.regret import EVERY, REGRET_CRITERION, regret_rows
 from diffbench.analysis.summary import RANKING_CRITERION, ranking_rows, summary_columns
 from diffbench.errors import EmptySelectionError
@@ -237,6 +238,24 @@ def _lost(row: Row) -> str | None:
     return f"{one_decimal(row['lost_median'])} / {one_decimal(row['lost_worst'])}"
 
 
+def published_steps_table(results: Results) -> Table:
+    """Return what is left of the default steps of packages in each dtype."""
+    columns = (
+        Column("step", "default of"),
+        Column("scheme", "scheme"),
+        Column("rule", "ε"),
+        Column("dtype", "dtype"),
+        Column("functions", "functions", "count"),
+        Column("wholly_wrong", "wholly wrong", "count"),
+        Column("problems", "problems", "count"),
+        Column("wrong", "100 % wrong", "count"),
+        Column("digits", "digits", "digits"),
+        Column("optimal_digits", "at optimal ε", "digits"),
+        Column("source", "source", optional=True),
+    )
+    return Table("What do default steps leave?", PUBLISHED_CRITERION, columns, published_step_rows(results))
+
+
 def noise_table(results: Results) -> Table:
     """Return the curves of functions with stated noise: what is stated, estimated, predicted and measured."""
     from diffbench.analysis.noise import noise_rows
@@ -424,6 +443,8 @@ def run_tables(results: Results) -> dict[str, Table]:
     if any(len(part.rules) > 1 for part in results.curves):
         lost = regret_rows(results.curves)
         tables |= {"regret": regret_table(results, lost), "regret-classes": regret_classes_table(results, lost)}
+    if has_published_steps(results):
+        tables["published-steps"] = published_steps_table(results)
     if results.blocks and any(part.noise for part in results.curves):
         tables["noise"] = noise_table(results)
     if holds_published(results):

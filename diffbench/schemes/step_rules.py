@@ -190,6 +190,25 @@ def _fixed(text: str) -> StepRule:
     return StepRule(f"fixed({text})", f"{text} at every point", partial(fixed_epsilon, value=value))
 
 
+def scaled_epsilon(_: DifferenceScheme, x: Array, *, value: Fraction, least: Fraction) -> Array:
+    """Return value · max(|x|, least), both rounded once."""
+    factor, floor = (np.array([round_to(each, x.dtype.name)], dtype=x.dtype) for each in (value, least))
+    with np.errstate(all="ignore"):
+        return np.asarray(factor * np.maximum(np.abs(x), floor))
+
+
+_SCALED = re.compile(r"scaled\(([^(),]+),([^(),]+)\)", re.ASCII)
+
+
+@cache
+def _scaled(text: str, least_text: str) -> StepRule:
+    value, least = exact_number(text, "rule: epsilon"), exact_number(least_text, "rule: the least |x|")
+    if value <= 0 or least < 0:
+        raise InputError(f"rule: scaled({text[:60]}, {least_text[:60]}) has a number below 0, or is 0")
+    choose = partial(scaled_epsilon, value=value, least=least)
+    return StepRule(f"scaled({text},{least_text})", f"{text} max(|x|, {least_text})", choose)
+
+
 # the catalogue --------------------------------------------------------------------------------------------------------
 
 STATIC_RULES = (
@@ -244,7 +263,7 @@ RULES: tuple[Rule, ...] = (*STATIC_RULES, *ADAPTIVE_RULES)
 
 
 def find_rule(name: str) -> Rule:
-    """Return a rule of the catalogue by name, or one such as ``fixed(1e-6)``."""
+    """Return a rule of the catalogue by name, or one such as ``fixed(1e-6)`` or ``scaled(1e-8, 0.1)``."""
     bare = "".join(name.split())
     for rule in RULES:
         if rule.name == bare:
@@ -252,4 +271,8 @@ def find_rule(name: str) -> Rule:
     match = _FIXED.fullmatch(bare)
     if match:
         return _fixed(match[1])
-    raise InputError(f"rule: {name[:60]!r} is not one of {', '.join(rule.name for rule in RULES)}, fixed(NUMBER)")
+    match = _SCALED.fullmatch(bare)
+    if match:
+        return _scaled(match[1], match[2])
+    others = "fixed(NUMBER), scaled(NUMBER, LEAST)"
+    raise InputError(f"rule: {name[:60]!r} is not one of {', '.join(rule.name for rule in RULES)}, {others}")

@@ -36,6 +36,7 @@ from diffbench.functions.suites import (
 from diffbench.reference.exact import check_time_limit
 from diffbench.reference.hard import TIME_LIMIT
 from diffbench.rounding import check_dtype, exact_text, round_to, unit_roundoff
+from diffbench.schemes.published_steps import PUBLISHED_RULES
 from diffbench.schemes.scheme import (
     DifferenceScheme,
     OpaqueScheme,
@@ -140,7 +141,8 @@ class Spec(BaseModel):
     dtypes : sequence of str
         Names of :data:`diffbench.dtypes.NAMES`. Where the default epsilons are asked for, each has its own.
     rules : sequence of str
-        Step rules that are measured beside the grid; ``all`` is the whole catalogue.
+        Step rules that are measured beside the grid; ``all`` is the whole catalogue, ``published`` what packages take
+        where nobody says otherwise.
     allow_failed : int
         How many cells may fail before a run counts as failed.
     time_limit : float
@@ -467,7 +469,8 @@ def named_scheme(name: str, derivative: int) -> Scheme:
 def _rules_of(item: object) -> tuple[Rule, ...]:
     if isinstance(item, (StepRule, AdaptiveRule)):
         return (item,)
-    return RULES if item == "all" else (find_rule(str(item)),)
+    several = {"all": RULES, "published": PUBLISHED_RULES}
+    return several.get(str(item)) or (find_rule(str(item)),)
 
 
 def _scheme_from_table(table: Mapping[str, Any]) -> Scheme:

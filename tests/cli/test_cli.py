@@ -563,3 +563,28 @@ def test_noise_of_a_known_function_keeps_its_points_and_its_own_noise_where_none
 @pytest.mark.parametrize("arguments", [("-f", "x", "--at", "1", "--noise", "loud"), ("--noise", "relative 1e-6")])
 def test_noise_that_cannot_be_is_refused(diffbench, arguments):
     assert one_line(diffbench("run", *arguments), 2).startswith("diffbench: noise: ")
+
+
+# default steps of packages --------------------------------------------------------------------------------------------
+
+
+def test_one_command_shows_what_default_steps_leave(diffbench):
+    common = ("-s", "forward-1", "-s", "central-2", "-s", "central-4", "--dtype", "float32", "--rule", "published")
+    outcome = diffbench("run", "-f", "exp", *common, "--out", "run", "--quiet", "--no-report", "--format", "json")
+    assert outcome.code == 0
+    assert outcome.json[0]["step"] == "scipy approx_fprime, minimize"
+    assert outcome.json[0]["wrong"] > outcome.json[-1]["wrong"]
+    assert diffbench("show", "run", "--table", "published-steps", "--format", "json").json == outcome.json
+
+
+def test_the_dtypes_of_a_run_are_shown_side_by_side(diffbench):
+    given = ("-s", "central-2", "--dtype", "float32", "--dtype", "float64", "--out", "run", "--quiet", "--no-report")
+    assert diffbench("run", "-f", "exp", *given).code == 0
+    assert [row["dtype"] for row in diffbench("show", "run", "--table", "dtypes", "--format", "json").json] == [
+        "float32",
+        "float64",
+    ]
+    (fit,) = diffbench("show", "run", "--table", "dtype-exponents", "--format", "json").json
+    assert abs(fit["fitted"] - 2 / 3) < 0.05
+    for name in ("dtype-gaps", "dtype-outliers"):
+        assert diffbench("show", "run", "--table", name).code == 0
