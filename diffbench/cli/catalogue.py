@@ -6,7 +6,6 @@ from diffbench.cli.output import format_option, print_table, say
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference.metrics import METRICS
 from diffbench.report.table import Column, Table
-from diffbench.rounding import exact_text
 from diffbench.schemes import plugins
 from diffbench.schemes.libraries import installed_version, libraries
 from diffbench.schemes.library import Library
@@ -28,7 +27,7 @@ def _functions() -> Table:
             "suite": suite,
             "function": function.name,
             "formula": function.formula.text,
-            "points": ", ".join(exact_text(point) for point in function.points),
+            "points": ("; " if function.lines else ", ").join(function.places),
             "domain": function.domain.text,
             "noise": str(function.noise or ""),
             "tags": ", ".join(function.tags),

@@ -29,7 +29,7 @@ from diffbench.functions.grammar import (
 )
 from diffbench.functions.lines import Line, axes, evaluate_along, formula_along, pairs, read_vectors
 from diffbench.functions.noise import Noise, parse_noise
-from diffbench.rounding import exact_number, round_to
+from diffbench.rounding import exact_number, exact_text, round_to
 
 SHOWN_POINTS = 6
 """How many points a Function shows of itself."""
@@ -210,6 +210,10 @@ class Function:
         lines = pairs(self.vectors)
         return self._with(points=tuple(line.x for line in lines), lines=lines)
 
+    def along_lines(self, dtype: str) -> tuple["Function", ...]:
+        """Return functions of one variable: one for each line of a function of several, or the function itself."""
+        return tuple(self.line(row, dtype) for row in range(len(self.lines))) or (self,)
+
     def line(self, row: int, dtype: str) -> "Function":
         """Return what a function of several variables is along one of its lines, a function of one.
 
@@ -236,13 +240,13 @@ class Function:
         return f"{self.name}: {self.formula}"
 
     @property
-    def _places(self) -> list[str]:
+    def places(self) -> list[str]:
         """The points as texts."""
         places = dict.fromkeys(line.place(self.formula.variables) for line in self.lines)
-        return list(places) or [str(point) for point in self.points]
+        return list(places) or [exact_text(point) for point in self.points]
 
     def __repr__(self) -> str:
-        places = self._places
+        places = self.places
         points = ", ".join(map(repr, places[:SHOWN_POINTS]))
         more = f", … {len(places)} in all" if len(places) > SHOWN_POINTS else ""
         where = "" if self.domain == REAL_LINE else f", domain={self.domain.text!r}"
@@ -250,7 +254,7 @@ class Function:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the formula as text and as it is written by hand, points, domain and tags."""
-        places = self._places
+        places = self.places
         points = ("; " if self.lines else ", ").join(places[:SHOWN_POINTS]) + (
             " …" if len(places) > SHOWN_POINTS else ""
         )

@@ -16,7 +16,7 @@ from diffbench.rounding import MAX_BITS
 
 MAX_TOML_BYTES = 2**26
 
-BUILT_IN = ("lab", "standard", "published", "ml", "noisy")
+BUILT_IN = ("lab", "standard", "published", "ml", "noisy", "multivariate")
 """Suites that come with the package, in the order in which names of functions are looked up."""
 
 

@@ -57,6 +57,22 @@ def verify(functions: Sequence[Function], derivatives: Sequence[int]) -> Iterato
 
 
 def _verify(function: Function, derivative: int) -> Verification:
+    if not function.lines:
+        return _verify_line(function, derivative)
+    found = [_verify_line(line, derivative) for line in function.along_lines("float64")]
+    names = [line.direction(function.formula.variables) for line in function.lines]
+    return Verification(
+        function.name,
+        derivative,
+        sum((each.verdicts for each in found), Counter()),
+        sum(each.second_opinions for each in found),
+        sum(each.third_opinions for each in found),
+        sum(each.disagreements for each in found),
+        tuple(f"{name} = {remark}" for name, each in zip(names, found, strict=True) for remark in each.remarks),
+    )
+
+
+def _verify_line(function: Function, derivative: int) -> Verification:
     points = [float(x) for x in round_array(function.points, "float64")]
     found = zip(points, references(function.formula, points, derivative), strict=True)
     known = [(x, reference) for x, reference in found if reference is not None]

@@ -110,9 +110,7 @@ class Unit:
 
     def along_lines(self) -> tuple["Unit", ...]:
         """Return units of one variable: one for each line of a function of several, or the unit itself."""
-        if not self.function.lines:
-            return (self,)
-        lines = (self.function.line(row, self.dtype) for row in range(len(self.function.lines)))
+        lines = self.function.along_lines(self.dtype)
         return tuple(replace(self, function=line, first=self.first + row) for row, line in enumerate(lines))
 
     def planned(self, derivative: int) -> int:

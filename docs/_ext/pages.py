@@ -17,13 +17,12 @@ from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference.metrics import METRICS
 from diffbench.reference.parts import PARTS as PARTS_OF_ERRORS
 from diffbench.report.captions import glossary as terms
-from diffbench.rounding import exact_text
 from diffbench.schemes.libraries import LIBRARIES
 from diffbench.schemes.scheme import DifferenceScheme, StencilScheme, catalogue
 from diffbench.schemes.step_rules import RULES
 from diffbench.sweep import export
 from diffbench.sweep.bounds import Bounds
-from diffbench.sweep.results import RECORDED, STATUSES, Record
+from diffbench.sweep.results import RECORDED, STATUSES, Direction, Record
 from diffbench.sweep.spec import Spec
 
 DERIVATIVES = (1, 2, 3, 4)
@@ -145,6 +144,7 @@ def columns_of(name: str) -> str:
     ]
     if name == "cells":
         rows += [(code(each), "double", "yes", meaning(name, each)) for each in (*PARTS_OF_ERRORS, *RECORDED)]
+        rows += [(code(each), "string", "", meaning(name, each)) for each in Direction._fields]
     return table(("column", "type", "may be null", "what it is"), rows)
 
 
@@ -183,7 +183,7 @@ def _functions(functions: Iterable[Function]) -> str:
         (
             code(each.name),
             code(each.formula.text),
-            ", ".join(map(exact_text, each.points)).replace("-", "−"),
+            ("; " if each.lines else ", ").join(each.places).replace("-", "−"),
             code(each.domain.text) if each.domain.has_ends else "",
             ", ".join([*map(prose, each.tags), *([code(str(each.noise))] if each.noise else [])]),
         )

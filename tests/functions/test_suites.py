@@ -15,7 +15,12 @@ from diffbench.reference.exact import are_defined
 from diffbench.rounding import exact_mpf, exact_number, round_array, round_to, unit_roundoff
 from diffbench.schemes.scheme import parse_scheme
 
-ALL = [(suite, function) for suite in BUILT_IN for function in load_suite(suite).functions]
+ALL = [
+    (suite, line)
+    for suite in BUILT_IN
+    for function in load_suite(suite).functions
+    for line in function.along_lines("float64")
+]
 IDS = [f"{suite}/{function.name}" for suite, function in ALL]
 
 

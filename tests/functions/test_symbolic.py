@@ -88,7 +88,8 @@ def test_orthogonal_polynomials_are_expanded(name):
 
 @pytest.mark.parametrize("suite", BUILT_IN)
 def test_no_float_reaches_sympy(suite):
-    for function in load_suite(suite).functions:
+    lines = [line for function in load_suite(suite).functions for line in function.along_lines("float64")[:1]]
+    for function in lines:
         expression = to_sympy(function.formula)
         assert not expression.atoms(sympy.Float), function.name
         assert expression.free_symbols <= {variable_symbol(function.formula)}, function.name

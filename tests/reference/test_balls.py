@@ -133,7 +133,8 @@ def test_functions_that_are_not_covered_are_named():
 
 @pytest.mark.parametrize("suite", BUILT_IN)
 def test_all_functions_of_the_suites_are_covered(suite):
-    for function in load_suite(suite).functions:
+    lines = [line for function in load_suite(suite).functions for line in function.along_lines("float64")[:1]]
+    for function in lines:
         expression = to_sympy(function.formula).replace(sympy.sinc, lambda u: sympy.sin(u) / u)
         if expression.has(sympy.Piecewise):
             continue

@@ -10,7 +10,9 @@ from diffbench.reference.exact import references
 from diffbench.reference.verify import verify
 
 
-@pytest.mark.parametrize("suite", BUILT_IN)
+@pytest.mark.parametrize(
+    "suite", [pytest.param(each, marks=[pytest.mark.slow] * (each == "multivariate")) for each in BUILT_IN]
+)
 def test_every_reference_of_the_suites_is_certified_by_a_second_way(suite):
     functions = load_suite(suite).functions
     found = list(verify(functions, [1, 2]))
