@@ -1,6 +1,6 @@
 """The dtypes that a sweep can run in: what is known of each is asked for here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from importlib import import_module
@@ -15,7 +15,7 @@ DEFAULT_EPSILONS = ("1:1e-16:4/decade",)
 PLAIN = ("float16", "float32", "float64")
 """Those that numpy has everywhere."""
 
-NAMES = ("float16", "bfloat16", "float32", "float64")
+NAMES = ("float16", "bfloat16", "float32", "float64", "longdouble")
 """All of them, by rising precision."""
 
 
@@ -47,7 +47,7 @@ class Dtype:
     bits: int
     precision: int
     lowest: int
-    largest: Fraction
+    largest: Fraction = field(repr=False)
     complex: str | None = None
     epsilons: tuple[str, ...] = DEFAULT_EPSILONS
     unavailable: str = ""
@@ -56,6 +56,11 @@ class Dtype:
     def is_wide(self) -> bool:
         """Whether float64 does not hold all of its numbers."""
         return self.bits > 64
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it can be computed in here and float64 holds all of its numbers."""
+        return not (self.is_wide or self.unavailable)
 
     @property
     def unit_roundoff(self) -> float:
@@ -86,6 +91,10 @@ def find_dtype(name: str) -> Dtype:
         return _of_numpy(name)
     if name == "bfloat16":
         return _bfloat16()
+    if name == "longdouble":
+        return _longdouble()
+    if name == np.dtype("longdouble").name:
+        return find_dtype("longdouble")
     raise InputError(f"dtype: {name[:60]!r} is not one of {', '.join(NAMES)}")
 
 
@@ -95,6 +104,20 @@ def _of_numpy(name: str) -> Dtype:
     lowest = int(info.minexp) - int(info.nmant)
     complex_dtype = {"float32": "complex64", "float64": "complex128"}.get(name)
     return Dtype(name, int(info.bits), int(info.nmant) + 1, lowest, largest, complex_dtype)
+
+
+def _longdouble() -> Dtype:
+    """Return the widest floating-point numbers of the machine, which numpy calls by how many bits they take."""
+    info = np.finfo(np.longdouble)
+    digits = int(info.nmant) + 1
+    reason = "" if digits in {64, 113} else f"longdouble has {digits} bits of precision here, no more than float64"
+    if digits > 113 or 53 < digits < 64 or 64 < digits < 113:
+        reason = "longdouble is a sum of two float64 here, whose precision is not fixed"
+    if reason:
+        return replace(_of_numpy("float64"), name="longdouble", unavailable=reason)
+    largest = (2 - Fraction(1, 2 ** (digits - 1))) * Fraction(2) ** (int(info.maxexp) - 1)
+    lowest = int(info.minexp) - digits + 1
+    return Dtype("longdouble", 128, digits, lowest, largest, "clongdouble", ("1:1e-20:4/decade",))
 
 
 def _bfloat16() -> Dtype:

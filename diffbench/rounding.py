@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.dtypes import PLAIN, find_dtype
+from diffbench.dtypes import PLAIN, Dtype, find_dtype
 from diffbench.errors import InputError
 
 FloatArray = npt.NDArray[np.floating]
@@ -98,13 +98,16 @@ def _parse_number(text: str, name: str) -> Fraction:
 
 def check_dtype(name: str) -> str:
     """Return the name of a dtype that a sweep can be asked for, or refuse it."""
-    return find_dtype(name).name
+    known = find_dtype(name)
+    if known.name != name:
+        raise InputError(f"dtype: {name!r} is called {known.name!r}, which machines have in several widths")
+    return known.name
 
 
 def check_narrow_dtype(name: str) -> str:
     """Return the name of a dtype of at most 64 bits that is here, or refuse it."""
     known = find_dtype(name)
-    if known.is_wide or known.unavailable:
+    if not known.is_narrow:
         raise InputError(f"dtype: {known.unavailable or f'{name} has more than 64 bits, which is too many here'}")
     return known.name
 
@@ -115,9 +118,10 @@ def unit_roundoff(dtype: str) -> float:
 
 
 def round_to(value: Fraction, dtype: str) -> float:
-    """Round an exact rational once, to nearest even, into a dtype of at most 64 bits.
+    """Round an exact rational once, to nearest even, into a dtype.
 
-    The result is a Python float that has the value exactly; beyond the range it is infinite.
+    The result is a Python float that has the value exactly, or for longdouble a number of numpy; beyond the range it is
+    infinite.
 
     Examples
     --------
@@ -128,21 +132,60 @@ def round_to(value: Fraction, dtype: str) -> float:
         return _round_to_double(value)
     known = find_dtype(dtype)
     precision, lowest = known.precision, known.lowest
+    if known.is_wide:
+        wide: float = _as_longdouble(value, known)
+        return wide
     if value == 0:
         return 0.0
-    numerator, denominator = abs(value.numerator), value.denominator
-    magnitude = numerator.bit_length() - denominator.bit_length()
-    # 2**(magnitude-1) < |value| < 2**(magnitude+1): one step down at the most gives `precision` bits.
-    exponent = max(magnitude - precision, lowest)
-    if _divide(numerator, denominator, exponent) >> precision:
-        exponent += 1
+    mantissa, exponent = _rounded_parts(abs(value), precision, lowest)
     try:
-        rounded = math.ldexp(_divide(numerator, denominator, exponent), exponent)
+        rounded = math.ldexp(mantissa, exponent)
     except OverflowError:
         rounded = math.inf
     if rounded > known.largest:
         rounded = math.inf
     return -rounded if value < 0 else rounded
+
+
+def round_exactly(value: Fraction, dtype: str) -> Fraction:
+    """Round an exact rational once, to nearest even, into a dtype, and return the rational that the number is.
+
+    There is no largest number: what is beyond the range is rounded as if there were none.
+
+    Examples
+    --------
+    >>> round_exactly(Fraction(1, 3), "float16")
+    Fraction(1365, 4096)
+    """
+    if value == 0:
+        return Fraction(0)
+    known = find_dtype(dtype)
+    mantissa, exponent = _rounded_parts(abs(value), known.precision, known.lowest)
+    return Fraction(mantissa if value > 0 else -mantissa) * Fraction(2) ** exponent
+
+
+def _rounded_parts(value: Fraction, precision: int, lowest: int) -> tuple[int, int]:
+    """Return mantissa and exponent of a positive rational, rounded to a number of bits above 2**lowest."""
+    numerator, denominator = value.numerator, value.denominator
+    magnitude = numerator.bit_length() - denominator.bit_length()
+    # 2**(magnitude-1) < |value| < 2**(magnitude+1): one step down at the most gives `precision` bits.
+    exponent = max(magnitude - precision, lowest)
+    if _divide(numerator, denominator, exponent) >> precision:
+        exponent += 1
+    return _divide(numerator, denominator, exponent), exponent
+
+
+def _as_longdouble(value: Fraction, known: Dtype) -> Any:
+    """Return a longdouble, put together of pieces that float64 holds."""
+    rounded = round_exactly(value, known.name)
+    if abs(rounded) > known.largest:
+        return np.longdouble(math.inf if value > 0 else -math.inf)
+    mantissa, exponent = abs(rounded.numerator), 1 - rounded.denominator.bit_length()
+    total = np.longdouble(0)
+    while mantissa:
+        total += np.ldexp(np.longdouble(mantissa & 0xFFFFFFFF), exponent)
+        mantissa, exponent = mantissa >> 32, exponent + 32
+    return -total if value < 0 else total
 
 
 def _round_to_double(value: Fraction) -> float:
@@ -195,8 +238,24 @@ def _divide(numerator: int, denominator: int, exponent: int) -> int:
 
 def round_array(values: list[Fraction] | tuple[Fraction, ...], dtype: str) -> FloatArray:
     """Round exact rationals once into an array of the dtype."""
+    rounded = [round_to(value, dtype) for value in values]
+    if find_dtype(dtype).is_wide:
+        return np.array(rounded, dtype=dtype)
     with np.errstate(over="ignore"):
-        return np.array([round_to(value, dtype) for value in values], dtype=np.float64).astype(dtype)
+        return np.array(rounded, dtype=np.float64).astype(dtype)
+
+
+def exact_float(value: Any) -> Fraction:
+    """Return the rational that a finite number of Python or numpy is; `Fraction` takes no longdouble."""
+    return Fraction(*value.as_integer_ratio())
+
+
+def exact_values(values: FloatArray) -> list[Any]:
+    """Return the finite numbers of an array exactly: as floats where float64 holds them, else as rationals."""
+    if values.dtype == np.longdouble and find_dtype("longdouble").is_wide:
+        return [exact_float(value) for value in values.tolist()]
+    exact: list[Any] = values.astype(np.float64).tolist()
+    return exact
 
 
 def shown(value: Fraction) -> str:

@@ -1,16 +1,22 @@
 """The dtypes beside those that numpy has everywhere: what is known of them, and a sweep in each."""
 
+import random
 import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from diffbench import Function, OpaqueScheme, Spec, load, run
+from diffbench import Function, OpaqueScheme, Spec, compare, load, parse_formula, run
 from diffbench.dtypes import NAMES, PLAIN, find_dtype
 from diffbench.errors import InputError
-from diffbench.rounding import round_array, round_to
+from diffbench.functions.compile import named_constant
+from diffbench.reference.exact import references
+from diffbench.rounding import exact_float, round_array, round_to
 from diffbench.sweep.results import Status
+from diffbench.sweep.wide import TEXTS
 
 KEY = ("function", "derivative", "dtype", "scheme", "rule", "point", "epsilon_index")
 FUNCTIONS = ("exp", "sin", "log", "runge", "cbrt")
@@ -132,3 +138,137 @@ def test_each_dtype_has_its_own_grid_where_none_is_asked_for():
         assert (cells["status"].sel(dtype=block.dtype) != Status.ABSENT).sum() == block.status.size
     asked = run(Spec("exp", ["central-2"], ["1/2", "1/4"], dtypes=["float32", "bfloat16"]))
     assert [block.grid_size for block in asked.blocks] == [2, 2]
+
+
+# longdouble -----------------------------------------------------------------------------------------------------------
+
+wide = pytest.mark.skipif(bool(find_dtype("longdouble").unavailable), reason="longdouble is no wider than float64")
+
+
+def as_longdouble(text):
+    return Fraction(*np.longdouble(text).as_integer_ratio())
+
+
+def disagreement(block, places, rational):
+    """Return the largest relative difference of errors from those of the texts in exact arithmetic."""
+    worst = Fraction(0)
+    for p in sorted({int(p) for _, p, _ in places}):
+        truth = references(parse_formula(block.formula), [rational(block.wide.x[p])], block.derivative, 400)[0].ball
+        for s, _, c in (place for place in places if place[1] == p):
+            exact = rational(block.wide.estimate[s, p, c]) - (0 if truth.has_vanished else truth.midpoint)
+            off = abs(Fraction(float(block.error[s, p, c])) - exact)
+            worst = max(worst, off / abs(exact) if exact else off)
+    return worst
+
+
+def a_few(block, count, seed):
+    """Return places with an error, half of them where it is no more than two units in the last place."""
+    chooser = random.Random(seed)  # noqa: S311  (no secret)
+    chosen = []
+    for where in (~np.isnan(block.error), block.ulp_error <= 2):
+        places = [tuple(place) for place in np.argwhere(where)]
+        chosen += chooser.sample(places, min(count, len(places)))
+    return chosen
+
+
+@wide
+def test_longdouble_is_what_numpy_says():
+    known, info = find_dtype("longdouble"), np.finfo(np.longdouble)
+    assert find_dtype(np.dtype("longdouble").name) is known
+    assert known.largest == Fraction(*info.max.as_integer_ratio())
+    assert Fraction(2) ** known.lowest == Fraction(*info.smallest_subnormal.as_integer_ratio())
+    assert known.unit_roundoff == float(info.eps) / 2
+
+
+@wide
+@given(st.fractions(max_denominator=10**40), st.integers(-16500, 16300))
+@settings(max_examples=200, derandomize=True)
+def test_rationals_are_rounded_once_into_longdouble(value, power):
+    known, exact = find_dtype("longdouble"), value * Fraction(2) ** power
+    rounded = round_to(exact, "longdouble")
+    assert type(rounded) is np.longdouble
+    if abs(exact) > known.largest:
+        return
+    found = exact_float(rounded)
+    below, above = (exact_float(np.nextafter(rounded, np.longdouble(side * np.inf))) for side in (-1, 1))
+    assert abs(found - exact) <= min(abs(below - exact), abs(above - exact))
+
+
+@wide
+def test_constants_of_longdouble_are_not_those_of_float64():
+    function = Function("constants", "pi*x + x/3 + 0.1", ["1"])
+    (block,) = run(Spec(function, ["central-2"], ["1/2"], dtypes=["longdouble"], rules=[])).blocks
+    exact = named_constant("pi") + Fraction(1, 3)
+    assert abs(as_longdouble(block.wide.estimate[0, 0, 0]) - exact) < Fraction(1, 2**60)
+    assert block.wide.estimate[0, 0, 0] != str(np.longdouble(np.pi) + np.longdouble(1 / 3))
+
+
+@wide
+def test_errors_in_longdouble_agree_with_exact_arithmetic():
+    spec = Spec(FUNCTIONS, dtypes=["longdouble"], derivatives=[1, 2], epsilons="1:1e-18:1/decade")
+    for seed, block in enumerate(run(spec).blocks):
+        assert disagreement(block, a_few(block, 60, seed), as_longdouble) <= Fraction(4, 2**53), block.function
+
+
+@wide
+def test_what_longdouble_cannot_do_is_told():
+    noisy = Function("noisy", "sin(x)", ["1"], noise="relative 1e-6")
+    functions = [Function("gamma", "gamma(x)", ["2"]), Function("root", "cbrt(x)", ["2"]), noisy]
+    rules = ["usual", "mathur"]
+    spec = Spec(functions, ["central-2", "complex-step"], ["1/8"], dtypes=["longdouble"], rules=rules, anatomy=True)
+    frame = run(spec).to_frame()
+    found = {(row.function, row.scheme, row.reason) for row in frame.itertuples() if row.status == "unsupported"}
+    assert found == {
+        ("gamma", "central-2", "gamma has no code in longdouble"),
+        ("gamma", "complex-step", "gamma has no code in clongdouble"),
+        ("root", "central-2", "mathur: its search is made for dtypes of at most 64 bits"),
+        ("root", "complex-step", "needs complex values, and the third in the power of cbrt is one of float64"),
+        ("noisy", "central-2", "the noise is stated for dtypes of at most 64 bits"),
+        ("noisy", "complex-step", "the noise is stated for dtypes of at most 64 bits"),
+    }
+    assert frame["truncation"].isna().all()
+
+
+@wide
+def test_texts_are_there_in_runs_with_a_wide_dtype_only(tmp_path):
+    spec = Spec(
+        ["exp", "log"], ["central-2", "complex-step"], dtypes=["float64", "longdouble"], epsilons="1:1e-18:1/decade"
+    )
+    results = run(spec, out=tmp_path / "run")
+    frame, alone = results.to_frame(), run(Spec("exp", ["central-2"])).to_frame()
+    assert list(frame.columns) == [*alone.columns, *TEXTS]
+    assert frame.query("dtype == 'float64'")[list(TEXTS)].isna().all(axis=None)
+    rows = frame.query("dtype == 'longdouble' and status == 'ok'")
+    for text, number in zip(TEXTS, ("x", "epsilon", "estimate"), strict=True):
+        assert [float(np.longdouble(each)) for each in rows[text]] == rows[number].tolist()
+    assert any(np.longdouble(row.epsilon_text) != row.epsilon for row in rows.itertuples())
+    references = load(tmp_path / "run").references()
+    assert list(references.columns)[-2:] == ["hi_text", "lo_text"]
+    for row in references.query("dtype == 'longdouble'").itertuples():
+        assert float(np.longdouble(row.hi_text)) == row.hi
+        both = as_longdouble(row.hi_text) + as_longdouble(row.lo_text)
+        assert abs(both - Fraction(row.value)) <= Fraction(row.radius) + abs(both) / 2**127
+    assert "hi_text" not in run(Spec("exp", ["central-2"])).references().columns
+
+
+@wide
+def test_an_estimate_that_is_hi_has_the_error_minus_lo():
+    (block,) = run(Spec("exp", ["complex-step"], dtypes=["longdouble"], rules=[])).blocks
+    equal = 0
+    for p, (hi, lo) in enumerate(block.wide.words):
+        for c in np.flatnonzero(block.wide.estimate[0, p] == hi):
+            equal += 1
+            assert block.error[0, p, c] == float(-np.longdouble(lo))
+    assert equal > 10
+
+
+@wide
+def test_estimates_of_a_wide_dtype_survive_being_cut_and_put_together(tmp_path):
+    spec = Spec("exp", ["central-2", "forward-1"], dtypes=["longdouble"])
+    whole, parts = run(spec, jobs=1).block("exp", 1, "longdouble"), run(spec, block_size=1, out=tmp_path / "run")
+    assert len(parts.blocks) > 1
+    joined = load(tmp_path / "run").block("exp", 1, "longdouble")
+    assert joined.wide.estimate.tolist() == whole.wide.estimate.tolist()
+    assert (joined.wide.words, joined.error.tolist()) == (whole.wide.words, whole.error.tolist())
+    counts = compare(parts, run(spec, jobs=1)).counts
+    assert counts["unchanged"] == spec.planned

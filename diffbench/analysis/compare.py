@@ -217,6 +217,7 @@ def _cut(block: Block, rows: Sequence[int], points: range, columns: Sequence[int
         chosen=block.chosen[np.ix_(rows, points, beyond)],
         parts=None,
         records=None,
+        wide=None if block.wide is None else block.wide.cut(rows, points, columns),
         **cells,
     )
 

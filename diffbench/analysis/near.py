@@ -14,7 +14,7 @@ import numpy.typing as npt
 from diffbench.functions.function import Function
 from diffbench.reference.exact import references, taylor_coefficients
 from diffbench.reference.pair import signed_error
-from diffbench.rounding import unit_roundoff
+from diffbench.rounding import check_narrow_dtype, unit_roundoff
 
 Array = npt.NDArray[Any]
 
@@ -59,6 +59,9 @@ class Near:
     function: Function
     x: float
     dtype: str
+
+    def __post_init__(self) -> None:
+        check_narrow_dtype(self.dtype)
 
     @cached_property
     def series(self) -> Array:

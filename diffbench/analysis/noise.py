@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.function import Function, is_array_of
@@ -340,7 +341,7 @@ def noise_rows(results: Results) -> list[Row]:
     rows: list[Row] = []
     for key in results.keys:
         block = results.block(*key)
-        if key[0] in noisy and block.grid_size:
+        if key[0] in noisy and block.grid_size and find_dtype(block.dtype).is_narrow:
             known = [stencils.get((block.derivative, name)) for name in block.schemes]
             rows += _rows_of(noisy[key[0]], noisy[key[0]].noise, block, known)
     return rows

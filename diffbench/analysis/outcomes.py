@@ -244,6 +244,8 @@ def _only(block: Block, rows: list[int]) -> Block:
     """Return a block of some of its schemes; work on the many cells of the others would be for nothing."""
     along_schemes = ("chosen", "estimate", "error_estimate", "evaluations", "status", "reason")
     chosen: dict[str, Any] = {name: getattr(block, name)[rows] for name in along_schemes}
+    points, columns = (range(size) for size in block.status.shape[1:])
+    chosen["wide"] = None if block.wide is None else block.wide.cut(rows, points, columns)
     return replace(block, schemes=tuple(block.schemes[row] for row in rows), parts=None, records=None, **chosen)
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from diffbench.analysis.model import Parts, PointModel, power_sums
 from diffbench.analysis.near import Near
+from diffbench.dtypes import find_dtype
 from diffbench.errors import EmptySelectionError, InputError
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.suites import load_suite
@@ -180,7 +181,7 @@ def modelled_curves(
     """
     schemes = [_scheme(name, block.derivative) for name in block.schemes]
     for p, reference in enumerate(block.references):
-        if reference.verdict != "certified" or not np.isfinite(block.x[p]):
+        if reference.verdict != "certified" or not (np.isfinite(block.x[p]) and find_dtype(block.dtype).is_narrow):
             continue
         own = function or Function(block.function, block.formula, [float(block.x[p])])
         model = PointModel(Near(own, float(block.x[p]), block.dtype), reference, block.grid)

@@ -20,7 +20,7 @@ from diffbench.functions.grammar import (
     parse_formula,
     rational_value,
 )
-from diffbench.rounding import FloatArray, round_to
+from diffbench.rounding import FloatArray, exact_float, round_to
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _edges(interval: Interval, dtype: np.dtype[Any]) -> tuple[tuple[float, bool]
 
 
 def _belongs(edge: float, interval: Interval) -> bool:
-    return math.isfinite(edge) and Fraction(edge) in interval
+    return math.isfinite(edge) and exact_float(edge) in interval
 
 
 @dataclass(frozen=True)

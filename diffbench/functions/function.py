@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.dtypes import PLAIN
+from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
@@ -26,6 +26,7 @@ from diffbench.functions.grammar import (
     Number,
     children,
     parse_formula,
+    walk,
 )
 from diffbench.functions.lines import Line, axes, evaluate_along, formula_along, pairs, read_vectors
 from diffbench.functions.noise import Noise, parse_noise
@@ -182,6 +183,8 @@ class Function:
         code = self.evaluate or _compiled(self.formula, dtype)
         if self.noise is None:
             return code
+        if find_dtype(np.empty(0, dtype).real.dtype.name).is_wide:
+            raise UnsupportedError("the noise is stated for dtypes of at most 64 bits")
         if np.dtype(dtype).kind == "c":
             raise UnsupportedError("needs complex values, and the noise is stated for real ones")
         return _noisy(code, self.noise)
@@ -313,8 +316,11 @@ def formula_html(node: Node, bound: int = 0) -> str:
 def _compiled(formula: Formula, dtype: str) -> Evaluate:
     """Return numpy code that says where numpy or SciPy have a function in dtypes that they know well only."""
     code = compile_formula(formula, dtype)
-    if dtype in PLAIN or np.dtype(dtype).kind == "c":
+    if dtype in _KNOWN_WELL:
         return code
+    calls = {node.name for node in walk(formula.tree) if isinstance(node, Call)}
+    if np.dtype(dtype).kind == "c" and "cbrt" in calls:
+        raise UnsupportedError("needs complex values, and the third in the power of cbrt is one of float64")
 
     def compiled(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         try:
@@ -331,6 +337,7 @@ def _missing(problem: str, dtype: str) -> str:
     return f"{found[1] if found else 'f'} has no code in {dtype}"
 
 
+_KNOWN_WELL = (*PLAIN, "complex64", "complex128")
 _UFUNC = re.compile(r"ufunc '(\w+)'")
 
 

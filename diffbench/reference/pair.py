@@ -38,6 +38,13 @@ def signed_error(estimate: Array, hi: Array, lo: Array) -> Array:
         return np.subtract(error, lo, out=error) if np.shape(lo) != () or error.ndim else error - lo
 
 
+def wide_error(estimate: Array, hi: Array, lo: Array) -> Array:
+    """Return estimate − truth, worked out in the dtype of all three and rounded to float64."""
+    with np.errstate(all="ignore"):
+        error: Array = ((estimate - hi) - lo).astype(np.float64)
+    return error
+
+
 def relative_error(error: Array, hi: Array) -> Array:
     """Return |error| / |truth|; NaN where the truth is 0."""
     with np.errstate(all="ignore"):

@@ -91,7 +91,8 @@ MAX_SEARCHES = 5000
 
 def choose_together(pairs: Sequence[tuple[AdaptiveRule, DifferenceScheme]], x: Array, f: Values) -> list[Choice]:
     """Return what each rule chooses for its scheme at P points, f being called with what many searches ask for."""
-    refusals = [rule.refuse(scheme) for rule, scheme in pairs]
+    too_wide = "its search is made for dtypes of at most 64 bits" if find_dtype(x.dtype.name).is_wide else ""
+    refusals = [too_wide or rule.refuse(scheme) for rule, scheme in pairs]
     served = [pair for pair, refusal in zip(pairs, refusals, strict=True) if not refusal]
     step = max(1, MAX_SEARCHES // max(1, x.size))
     found = chain.from_iterable(_searched(served[i : i + step], x, f) for i in range(0, len(served), step))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.reference.parts import PARTS, Form, Measured, parts_of
 from diffbench.reference.program import NoBallError
 from diffbench.reference.verdict import Reference
@@ -50,9 +51,12 @@ class Subject:
         Returns
         -------
         array
-            (4, S, P, C) in the order of :data:`diffbench.reference.parts.PARTS`; NaN where there are none.
+            (4, S, P, C) in the order of :data:`diffbench.reference.parts.PARTS`; NaN where there are none, as in dtypes
+            of more than 64 bits.
         """
         found = _none(estimate.shape)
+        if find_dtype(table.grid.x.dtype.name).is_wide:
+            return found
         try:
             program = parts_of(self.section.function.formula)
         except NoBallError:

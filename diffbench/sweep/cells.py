@@ -35,18 +35,28 @@ class Cells:
         Whether a scheme or rule answers for itself how often it evaluated f, and how large its error is.
     records : bool
         Whether it is written down where some scheme evaluates f.
+    dtype : dtype
+        Of epsilons and estimates.
     """
 
     def __init__(
-        self, schemes: int, points: int, grid_size: int, others: int, *, answers: bool, records: bool = False
+        self,
+        schemes: int,
+        points: int,
+        grid_size: int,
+        others: int,
+        *,
+        answers: bool,
+        records: bool = False,
+        dtype: npt.DTypeLike = np.float64,
     ) -> None:
         shape = (schemes, points, grid_size + others)
         own = shape if answers else (schemes, points, 1)
         self._grid_size = grid_size
         self._answers = answers
         self._begun = 0
-        self.chosen = np.full((schemes, points, others), np.nan)
-        self.estimate = np.full(shape, np.nan) if answers else np.empty(shape)
+        self.chosen = np.full((schemes, points, others), np.nan, dtype)
+        self.estimate = np.full(shape, np.nan, dtype) if answers else np.empty(shape, dtype)
         self.error_estimate = np.full(own, np.nan)
         self.evaluations = np.zeros(own, dtype=np.int32)
         self.records = np.full((len(RECORDED), *shape), np.nan) if records else None

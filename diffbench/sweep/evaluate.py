@@ -6,7 +6,7 @@ however few points each function has. No bit of a unit depends on what is measur
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -27,6 +27,7 @@ from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import Truths, block_references
 from diffbench.sweep.unavailable import unavailable_blocks
+from diffbench.sweep.wide import wide_of
 
 Array = npt.NDArray[Any]
 
@@ -78,7 +79,8 @@ def _blocks(
     others = len(units[0].rules) + any(not scheme.takes_epsilon for scheme in opaque)
     answers = bool(opaque) or any(isinstance(rule, AdaptiveRule) for rule in units[0].rules)
     records = units[0].has_opaque
-    cells = Cells(len(schemes), x.size, grid.size, others, answers=answers, records=records)
+    widest = np.result_type(x.dtype, np.float64)
+    cells = Cells(len(schemes), x.size, grid.size, others, answers=answers, records=records, dtype=widest)
     truths = [
         Truths(block_references(unit.function, x[section.rows], derivative, unit.time_limit))
         for unit, section in zip(units, sections, strict=True)
@@ -109,7 +111,7 @@ class _Bench:
         """Return the block of a section."""
         rows, grid, cells = self.sections[i].rows, self.table.grid.epsilon[0], self.cells
         x, estimate = self.x[rows], cells.estimate[:, rows]
-        return Block(
+        block = Block(
             function=unit.function.name,
             formula=unit.function.formula.text,
             tags=unit.function.tags,
@@ -121,8 +123,8 @@ class _Bench:
             grid=np.where(np.isfinite(grid), grid, np.nan).astype(np.float64),
             x=np.where(np.isfinite(x), x, np.nan).astype(np.float64),
             references=self.truths[i].references,
-            chosen=cells.chosen[:, rows],
-            estimate=estimate,
+            chosen=cells.chosen[:, rows].astype(np.float64, copy=False),
+            estimate=estimate.astype(np.float64, copy=False),
             error_estimate=np.broadcast_to(cells.error_estimate[:, rows], estimate.shape),
             evaluations=np.broadcast_to(cells.evaluations[:, rows], estimate.shape),
             status=cells.status[:, rows],
@@ -132,6 +134,9 @@ class _Bench:
             parts=self._parts(i, schemes, estimate) if unit.anatomy else None,
             records=None if cells.records is None else cells.records[:, :, rows],
         )
+        if not unit.has_wide:
+            return block
+        return replace(block, wide=wide_of(block.references, x, grid, cells.chosen[:, rows], estimate))
 
     def _parts(self, i: int, schemes: tuple[Scheme, ...], estimate: Array) -> Array:
         subject = Subject(self.sections[i], self.truths[i].references)
@@ -209,9 +214,10 @@ class _Bench:
     def _measure_panel(self, part: Part, panel: Panel, scheme: DifferenceScheme) -> None:
         with np.errstate(all="ignore"):
             part.estimate[...] = scheme.combine(panel.values, panel.step)
+            # Tables hold wider estimates as float64 too.
+            finite = np.isfinite(part.estimate.astype(np.float64, copy=False))
         part.mark(panel.zero, Status.COLLAPSED, COINCIDE)
         part.mark(panel.collapsed(scheme), Status.COLLAPSED, COINCIDE)
-        finite = np.isfinite(part.estimate)
         is_whole = bool(finite.all())
         if not is_whole:
             part.estimate[~finite] = np.nan

@@ -1,7 +1,7 @@
 """Blocks and curves as Arrow tables, one row each cell or curve, and back."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import inf
@@ -12,16 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from diffbench.dtypes import find_dtype
 from diffbench.errors import StoreError
 from diffbench.reference import metrics
 from diffbench.reference.balls import Ball
 from diffbench.reference.pair import correct_digits, relative_error, ulp_error
 from diffbench.reference.parts import PARTS
 from diffbench.reference.verdict import Reference, enclosing_text
+from diffbench.reference.wide import word_digits
 from diffbench.rounding import decimal_text, finite
 from diffbench.sweep.checked import check_about, check_shape, decimal, schema_problem
 from diffbench.sweep.curves import Curves, Loss
 from diffbench.sweep.results import RECORDED, STATUSES, Block, Direction, Status
+from diffbench.sweep.wide import TEXTS, WORDS, Wide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +110,7 @@ _MEASURED = ("evaluations", "optimal_epsilon", "oracle_error", "oracle_digits", 
 _OF_RULES = ("digits", "evaluations", "failures")
 """What is kept of a curve for every step rule, ``rule_…`` there."""
 
-STRINGS = ("function", "dtype", "scheme", "rule", "status", "reason")
+STRINGS = ("function", "dtype", "scheme", "rule", "status", "reason", "x_text", "epsilon_text")
 
 
 def cells_table(block: Block) -> pa.Table:
@@ -116,6 +119,7 @@ def cells_table(block: Block) -> pa.Table:
         **_about(block),
         "shape": block.status.shape,
         "grid": [finite(value) for value in block.grid.tolist()],
+        **({} if block.wide is None else {"words": block.wide.words}),
     }
     return _table(_cell_columns(block), cell_schema(block), about)
 
@@ -123,8 +127,10 @@ def cells_table(block: Block) -> pa.Table:
 def cell_schema(block: Block) -> pa.Schema:
     """Return the columns of a block's cells: the common ones, parts of errors, what was written down."""
     more = (() if block.parts is None else PARTS) + (() if block.records is None else RECORDED)
+    texts = () if block.wide is None else TEXTS
     where = [_always(name, pa.string()) for name in (Direction._fields if block.directions else ())]
-    return pa.schema([*CELL_SCHEMA, *((name, pa.float64()) for name in more), *where])
+    numbers = [(name, pa.float64()) for name in more]
+    return pa.schema([*CELL_SCHEMA, *numbers, *((name, pa.string()) for name in texts), *where])
 
 
 def tidy_table(block: Block) -> pa.Table:
@@ -180,6 +186,22 @@ def block_from_table(table: pa.Table, references: Iterable[Reference]) -> Block:
         reasons=tuple(reasons),
         parts=np.stack([numbers(name) for name in PARTS]) if PARTS[0] in table.column_names else None,
         records=np.stack([numbers(name) for name in RECORDED]) if RECORDED[0] in table.column_names else None,
+        wide=_wide_from(table, about, spread, points) if TEXTS[0] in table.column_names else None,
+    )
+
+
+def _wide_from(table: pa.Table, about: dict[str, Any], spread: Callable[..., Array], points: Array) -> Wide:
+    """Return what float64 does not hold of a block, from the texts and errors of its rows."""
+    x_text, epsilon, estimate = (np.array(table.column(name).to_pylist(), dtype=object) for name in TEXTS)
+    x = np.full(len(about["words"]), None, dtype=object)
+    x[points] = x_text
+    is_wide = find_dtype(about["dtype"]).is_wide
+    return Wide(
+        x,
+        spread(epsilon, None, object),
+        spread(estimate, None, object),
+        spread(_values(table, "error"), np.nan, np.float64) if is_wide else None,
+        tuple((hi, lo) for hi, lo in about["words"]),
     )
 
 
@@ -273,8 +295,14 @@ def _common(about: dict[str, Any]) -> dict[str, Any]:
 
 def references_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Return rows of references as a table."""
-    columns = [_listed([row[field.name] for row in rows], field.type) for field in REFERENCE_SCHEMA]
-    return pa.Table.from_arrays(columns, schema=REFERENCE_SCHEMA)
+    schema = reference_schema(has_wide=all(WORDS[0] in row for row in rows))
+    columns = [_listed([row[field.name] for row in rows], field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def reference_schema(*, has_wide: bool) -> pa.Schema:
+    """Return the columns of the references, with texts of both words in runs with a dtype of more than 64 bits."""
+    return pa.schema([*REFERENCE_SCHEMA, *((name, pa.string()) for name in WORDS)]) if has_wide else REFERENCE_SCHEMA
 
 
 def reference_from_row(row: dict[str, Any]) -> Reference:
@@ -422,8 +450,14 @@ def _cell_columns(block: Block) -> dict[str, Any]:
         "reason": _texts(reason, block.reasons, missing=reason == 0),
         **({} if block.parts is None else dict(zip(PARTS, map(values, block.parts), strict=True))),
         **({} if block.records is None else dict(zip(RECORDED, map(values, block.records), strict=True))),
+        **({} if block.wide is None else _text_columns(block.wide, point, values)),
         **_direction_columns(block, point),
     }
+
+
+def _text_columns(wide: Wide, point: Array, values: Callable[[Array], Array]) -> dict[str, pa.Array]:
+    x, epsilon, estimate = wide.x[point], values(wide.epsilon), values(wide.estimate)
+    return {name: _strings(texts.tolist()) for name, texts in zip(TEXTS, (x, epsilon, estimate), strict=True)}
 
 
 def _direction_columns(block: Block, point: Array) -> dict[str, pa.Array]:
@@ -442,6 +476,7 @@ def _rules(block: Block, column: Array) -> pa.Array:
 
 def reference_rows(block: Block) -> list[dict[str, Any]]:
     """Return the references of a block, one row each."""
+    digits = word_digits(block.dtype) if find_dtype(block.dtype).is_wide else VALUE_DIGITS
     return [
         {
             "function": block.function,
@@ -449,7 +484,7 @@ def reference_rows(block: Block) -> list[dict[str, Any]]:
             "dtype": block.dtype,
             "point": point,
             "x": finite(x),
-            **enclosing_text(reference, VALUE_DIGITS),
+            **enclosing_text(reference, digits),
             "certified_digits": reference.certified_digits,
             "verdict": reference.verdict,
             "method": reference.method,
@@ -459,6 +494,7 @@ def reference_rows(block: Block) -> list[dict[str, Any]]:
             "left": _decimal_text(reference.left),
             "right": _decimal_text(reference.right),
             "reason": reference.reason or None,
+            **({} if block.wide is None else dict(zip(WORDS, block.wide.words[point - block.first], strict=True))),
         }
         for point, (x, reference) in enumerate(zip(block.x, block.references, strict=True), block.first)
     ]

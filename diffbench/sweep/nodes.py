@@ -20,7 +20,7 @@ from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Function, is_array_of
 from diffbench.reference.exact import are_defined
-from diffbench.rounding import round_array, round_to
+from diffbench.rounding import exact_float, exact_values, round_array, round_to
 from diffbench.schemes.scheme import DifferenceScheme, Offset
 from diffbench.schemes.searches import Choice
 from diffbench.schemes.step_rules import AdaptiveRule, Rule, StepRule, choose_together
@@ -247,7 +247,7 @@ class NodeTable:
         schemes: Iterable[DifferenceScheme],
     ) -> None:
         self._sections = sections
-        self._dtype = x.dtype.name
+        self._dtype = find_dtype(x.dtype.name).name
         listed = tuple(schemes)
         choices = self._choices(x, [rule for rule in rules if isinstance(rule, AdaptiveRule)], listed)
         self.grid, self._chosen, panels = _placed(x, epsilons, rules, listed, choices)
@@ -385,7 +385,11 @@ class _Inside:
 
 def _look(function: Function, dtype: str) -> Callable[[Array], Array]:
     """Return f as a step rule sees it: NaN outside the domain and where f raises or answers no array."""
-    inside = _Inside(function, dtype)
+    try:
+        inside = _Inside(function, dtype)
+    except UnsupportedError:
+        # Said where its schemes are measured.
+        return lambda nodes: np.full_like(nodes, np.nan)
 
     def alone(node: Array) -> Array:
         try:
@@ -501,7 +505,7 @@ def _exactly(offset: Offset, dtype: str, *, imaginary: bool) -> Array | None:
     """Return the part of an offset as a number of the dtype, None where it is none."""
     k = offset.imaginary if imaginary else offset.real
     rounded = round_to(k, dtype)
-    return np.array([rounded], dtype=dtype) if np.isfinite(rounded) and Fraction(rounded) == k else None
+    return np.array([rounded], dtype=dtype) if np.isfinite(rounded) and exact_float(rounded) == k else None
 
 
 @lru_cache(maxsize=256)
@@ -511,7 +515,7 @@ def _exact_steps(offset: Offset, epsilons: bytes, dtype: str, *, imaginary: bool
     finite = np.isfinite(values)
     # What has overflowed times an offset, which is not 0, has overflowed too.
     found: Array = values * np.sign([float(k)]).astype(dtype)
-    found[finite] = round_array([k * Fraction(value) for value in values[finite].tolist()], dtype)
+    found[finite] = round_array([k * exact_float(value) for value in values[finite].tolist()], dtype)
     return found
 
 
@@ -569,6 +573,6 @@ def undefined(function: Function, nodes: Array, values: Array) -> Array:
     found = np.zeros(values.shape, dtype=bool)
     suspects = function.domain.contains_array(nodes) & ~np.isfinite(values)
     if suspects.any():
-        distinct, places = np.unique(nodes[suspects].astype(np.float64), return_inverse=True)
-        found[suspects] = np.logical_not(are_defined(function.formula, distinct.tolist()))[places]
+        distinct, places = np.unique(nodes[suspects], return_inverse=True)
+        found[suspects] = np.logical_not(are_defined(function.formula, exact_values(distinct)))[places]
     return found

@@ -14,6 +14,7 @@ from diffbench.errors import EmptySelectionError
 from diffbench.reference.metrics import Metric, References
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
 from diffbench.reference.verdict import Reference
+from diffbench.sweep.wide import Wide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +138,8 @@ class Block:
         (3, S, P, C) what a `Record` says of opaque schemes, NaN for the others; None where there are only these.
     directions : tuple of Direction
         P directions of a run with functions of several variables; else none.
+    wide : Wide or None
+        What float64 does not hold of it; None in runs without a dtype of more than 64 bits.
     """
 
     function: str
@@ -161,6 +164,7 @@ class Block:
     parts: Array | None = None
     records: Array | None = None
     directions: tuple[Direction, ...] = ()
+    wide: Wide | None = None
 
     @property
     def grid_size(self) -> int:
@@ -187,6 +191,8 @@ class Block:
     @property
     def error(self) -> Array:
         """Estimate − reference, signed, (S, P, C); NaN where either does not exist."""
+        if self.wide is not None and self.wide.error is not None:
+            return self.wide.error
         return signed_error(self.estimate, self.hi, self.lo)
 
     @property
@@ -247,6 +253,7 @@ class Block:
             parts=_along_points([block.parts for block in blocks]),
             records=_along_points([block.records for block in blocks]),
             directions=tuple(direction for block in blocks for direction in block.directions),
+            wide=self.wide and self.wide.joined(*(block.wide for block in others if block.wide is not None)),
             **merged,
         )
 
@@ -360,7 +367,7 @@ class Results:
 
         if not self.blocks:
             raise EmptySelectionError(NO_CELLS)
-        return to_pandas((tidy_table(block) for block in self.blocks), tidy_schema(self.blocks[0]))
+        return to_pandas(map(tidy_table, self.blocks), tidy_schema(self.blocks[0]))
 
     def to_xarray(self) -> "xr.Dataset":
         """Return the cells on named axes, as one xarray Dataset.
@@ -389,9 +396,10 @@ class Results:
 
     def references(self) -> "pd.DataFrame":
         """Return the references, one row each."""
-        from diffbench.sweep.export import REFERENCE_SCHEMA, to_pandas
+        from diffbench.sweep.export import to_pandas
 
-        return to_pandas(self.reference_tables(), REFERENCE_SCHEMA)
+        tables = list(self.reference_tables())
+        return to_pandas(tables, tables[0].schema.remove_metadata())
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from diffbench.dtypes import DEFAULT_EPSILONS
+from diffbench.dtypes import DEFAULT_EPSILONS, find_dtype
 from diffbench.errors import DiffbenchError, EmptySelectionError, InputError
 from diffbench.functions.function import Function
 from diffbench.functions.points import MAX_SEED, OWN, PointSource, parse_points, with_points
@@ -79,6 +79,8 @@ class Unit:
         Seconds for the hard references of each derivative.
     anatomy : bool
         Whether errors are taken apart.
+    has_wide : bool
+        Whether the run has a dtype of more than 64 bits.
     """
 
     function: Function
@@ -86,12 +88,13 @@ class Unit:
     first: int
     total: int
     schemes: tuple[tuple[int, tuple[Scheme, ...]], ...]
-    epsilons: tuple[float, ...]
+    epsilons: tuple[Any, ...]
     rules: tuple[Rule, ...]
     time_limit: float
     anatomy: bool = False
     has_directions: bool = False
     """Whether some function of the run has several variables, so that all cells say along which one they are."""
+    has_wide: bool = False
 
     @property
     def has_opaque(self) -> bool:
@@ -308,12 +311,17 @@ class Spec(BaseModel):
         return tuple(
             Unit(
                 *(part, dtype, first, _total(function, own), own, rounded[dtype]),
-                *(self.rules, self.time_limit, self.anatomy, has_directions),
+                *(self.rules, self.time_limit, self.anatomy, has_directions, self.has_wide),
             )
             for function in self.functions
             for dtype in self.dtypes
             for first, part, own in _pieces(function, schemes, length[dtype])
         )
+
+    @property
+    def has_wide(self) -> bool:
+        """Whether some dtype has more than 64 bits, so that tables have columns of texts."""
+        return any(find_dtype(dtype).is_wide for dtype in self.dtypes)
 
     def _schemes_for(self, derivative: int) -> tuple[Scheme, ...]:
         return tuple(scheme for scheme in self.schemes if scheme.derivative == derivative)

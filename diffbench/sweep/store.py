@@ -24,12 +24,12 @@ from diffbench.reading import read_regular
 from diffbench.sweep.checked import Entry, check_manifest, entry_from, schema_problem
 from diffbench.sweep.curves import Curves, curves_of
 from diffbench.sweep.export import (
-    REFERENCE_SCHEMA,
     SCHEMA_VERSION,
     cells_table,
     curves_table,
     read_about,
     reference_rows,
+    reference_schema,
     references_table,
 )
 from diffbench.sweep.files import (
@@ -356,7 +356,7 @@ class RunFolder:
             with (
                 renamed(self.path / "references.parquet") as partial,
                 partial.open("wb") as stream,
-                pq.ParquetWriter(stream, REFERENCE_SCHEMA, compression="zstd") as writer,
+                pq.ParquetWriter(stream, reference_schema(has_wide=self.spec.has_wide), compression="zstd") as writer,
             ):
                 for table in self._reference_tables():
                     writer.write_table(table)

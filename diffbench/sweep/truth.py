@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.reference.exact import references
 from diffbench.reference.verdict import Reference, uncertain
+from diffbench.reference.wide import wide_references
+from diffbench.rounding import exact_values
 from diffbench.sweep.cells import Part
 from diffbench.sweep.results import Status
 
@@ -19,9 +22,16 @@ _OUTSIDE = "x leaves the domain by rounding to the dtype"
 
 def block_references(function: Function, x: Array, derivative: int, time_limit: float) -> tuple[Reference, ...]:
     """Return the references at points of the working dtype."""
-    inside = x[function.domain.contains_array(x)].astype(np.float64).tolist()
-    found = dict(zip(inside, references(function.formula, inside, derivative, time_limit=time_limit), strict=True))
-    known = [found.get(point) for point in x.astype(np.float64).tolist()]
+    inside = exact_values(x[function.domain.contains_array(x)])
+    dtype = find_dtype(x.dtype.name)
+    if dtype.is_wide:
+        own = wide_references(function.formula, inside, derivative, dtype.name, time_limit)
+    else:
+        own = references(function.formula, inside, derivative, time_limit=time_limit)
+    found = dict(zip(inside, own, strict=True))
+    finite = np.isfinite(x)
+    exact = iter(exact_values(x[finite]))
+    known = [found.get(next(exact)) if each else None for each in finite.tolist()]
     return tuple(uncertain(_OUTSIDE) if reference is None else reference for reference in known)
 
 

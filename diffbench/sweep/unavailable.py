@@ -13,6 +13,7 @@ from diffbench.schemes.scheme import DifferenceScheme, Scheme
 from diffbench.sweep.results import RECORDED, Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import block_references
+from diffbench.sweep.wide import Wide
 
 Array = npt.NDArray[Any]
 
@@ -62,6 +63,7 @@ def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], x: Arr
         noise=str(unit.function.noise or ""),
         parts=np.full((len(PARTS), *shape), np.nan) if unit.anatomy else None,
         records=np.full((len(RECORDED), *shape), np.nan) if unit.has_opaque else None,
+        wide=Wide.nothing(shape) if unit.has_wide else None,
     )
 
 

@@ -24,6 +24,7 @@ from diffbench.sweep import export
 from diffbench.sweep.bounds import Bounds
 from diffbench.sweep.results import RECORDED, STATUSES, Direction, Record
 from diffbench.sweep.spec import Spec
+from diffbench.sweep.wide import TEXTS, WORDS
 
 DERIVATIVES = (1, 2, 3, 4)
 COLUMNS = tomllib.loads((Path(__file__).parent / "columns.toml").read_text("utf-8"))
@@ -145,6 +146,8 @@ def columns_of(name: str) -> str:
     if name == "cells":
         rows += [(code(each), "double", "yes", meaning(name, each)) for each in (*PARTS_OF_ERRORS, *RECORDED)]
         rows += [(code(each), "string", "", meaning(name, each)) for each in Direction._fields]
+    texts = {"cells": TEXTS, "references": WORDS}.get(name, ())
+    rows += [(code(each), "string", "yes", meaning(name, each)) for each in texts]
     return table(("column", "type", "may be null", "what it is"), rows)
 
 

@@ -187,3 +187,12 @@ def test_points_and_values_at_the_ends_of_the_range_break_no_rule():
     results = run(spec)
     assert sum(results.counts.values()) == spec.planned
     assert results.counts["failed"] == 0
+
+
+def test_a_function_without_code_is_unsupported_for_adaptive_rules_too():
+    missing = Function("missing", "polylog(3, x)", ["1/2"])
+    frame = run(Spec([missing, "exp"], ["central-2"], ["1/8"], rules=["mathur", "dumontet-vignes"])).to_frame()
+    own = frame.query("function == 'missing'")
+    assert set(own["status"]) == {"unsupported"}
+    assert set(own["reason"]) == {"no numerical implementation of polylog of order 3"}
+    assert "ok" in set(frame.query("function == 'exp'")["status"])

@@ -228,7 +228,7 @@ def test_a_spec_cannot_be_changed():
         ({"derivatives": [9]}, "9 is not a whole number from 1 to 8"),
         ({"derivatives": [True]}, "True is not a whole number"),
         ({"derivatives": "1"}, "'1' is not a whole number"),
-        ({"dtypes": ["float128"]}, "'float128' is not one of float16, bfloat16, float32, float64"),
+        ({"dtypes": ["float256"]}, "'float256' is not one of float16, bfloat16, float32, float64"),
         ({"rules": ["usul"]}, "'usul' is not one of usual"),
         ({"allow_failed": -1}, "allow_failed: -1"),
         ({"time_limit": 0}, "time_limit: 0 is not a number of seconds"),
