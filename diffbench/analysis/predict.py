@@ -179,6 +179,8 @@ def modelled_curves(
     function : Function, optional
         The block's, where more is known of it than its formula.
     """
+    if block.directions:
+        return  # the model looks at functions of one variable
     schemes = [_scheme(name, block.derivative) for name in block.schemes]
     for p, reference in enumerate(block.references):
         if reference.verdict != "certified" or not (np.isfinite(block.x[p]) and find_dtype(block.dtype).is_narrow):

@@ -30,7 +30,7 @@ from diffbench.functions.grammar import (
 )
 from diffbench.functions.lines import Line, axes, evaluate_along, formula_along, pairs, read_vectors
 from diffbench.functions.noise import Noise, parse_noise
-from diffbench.rounding import exact_number, exact_text, round_to
+from diffbench.rounding import exact_float, exact_number, exact_text, round_to
 
 SHOWN_POINTS = 6
 """How many points a Function shows of itself."""
@@ -225,7 +225,7 @@ class Function:
         at, along = self.lines[row]
         rounded = [round_to(value, dtype) for value in at]
         overflows = any(map(isinf, rounded))
-        line = Line(at if overflows else tuple(map(Fraction, rounded)), along)
+        line = Line(at if overflows else tuple(map(exact_float, rounded)), along)
         return self._with(
             formula=formula_along(self.formula, line),
             points=(BEYOND if overflows else self.lines[row].x,),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from diffbench import Function, Results, Spec, load, run
+from diffbench.analysis.precision import cases
 from diffbench.sweep.estimate import estimate
 from diffbench.sweep.run import resume
 
@@ -136,3 +137,12 @@ def test_a_stored_run_is_what_was_measured(tmp_path: Path, keep: str) -> None:
 def test_a_sweep_is_foreseen() -> None:
     spec = Spec([SADDLE], derivatives=[1, 2])
     assert estimate(spec).cells == spec.planned == sum(run(spec).counts.values())
+
+
+def test_every_dtype_has_its_own_lines_and_the_error_model_none():
+    function = Function("wave", "x*sin(y)", [{"x": "1/3", "y": 2}])
+    results = run(Spec([function], ["central-2"], "1e-2", dtypes=["float32", "longdouble"]))
+    blocks = {block.dtype: block for block in results.blocks}
+    assert {block.x.tolist()[1] for block in results.blocks} == {2.0}
+    assert blocks["float32"].x[0] == np.float32(1 / 3) != blocks["longdouble"].x[0]
+    assert cases(results) == []
