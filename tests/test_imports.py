@@ -34,17 +34,19 @@ def test_importing_the_package_imports_next_to_nothing():
     assert loaded & (HEAVY | {"click"}) == set()
 
 
-def test_neither_spec_nor_sweep_looks_for_plugins():
+def test_neither_spec_nor_sweep_looks_for_plugins_or_imports_pandas(tmp_path):
     code = """
+import sys
 from importlib import metadata
 asked, find = [], metadata.entry_points
 metadata.entry_points = lambda **by: [asked.append(by), find(**by)][1]
 from diffbench import Spec, run
-run(Spec("lab"))
-assert "diffbench.schemes.plugins" in __import__("sys").modules
+assert list(run(Spec("lab"), out="run").blocks)
+assert "diffbench.schemes.plugins" in sys.modules
+assert "pandas" not in sys.modules
 print([by for by in asked if by.get("group", "").startswith("diffbench")])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 

@@ -391,8 +391,22 @@ def _constant(text: str, size: int) -> pa.DictionaryArray:
 def _values(table: pa.Table, name: str) -> Array:
     """Return a column of numbers, NaN for null."""
     column = table.column(name)
-    parts = [part.to_numpy(zero_copy_only=False) for part in column.chunks]
+    parts = [_array(part) for part in column.chunks]
     return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+def _array(column: pa.Array) -> Array:
+    """Return numbers as they lie in memory, NaN for null; to_numpy would import pandas first."""
+    kind = column.type
+    if not len(column) or not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    validity, numbers = column.buffers()
+    here = slice(column.offset, column.offset + len(column))
+    values = np.frombuffer(numbers, kind.to_pandas_dtype())[here]
+    if not column.null_count:
+        return values
+    known = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")[here]
+    return np.where(known.astype(bool), values, np.nan)
 
 
 def _codes(table: pa.Table, name: str, texts: Sequence[str | None]) -> Array:
@@ -403,7 +417,7 @@ def _codes(table: pa.Table, name: str, texts: Sequence[str | None]) -> Array:
         # A dictionary may hold texts that no row uses; the last place is that of null.
         places = [texts.index(text) if text in texts else 0 for text in encoded.dictionary.to_pylist()]
         places.append(texts.index(None) if None in texts else 0)
-        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        indices = _array(encoded.indices)
         parts.append(np.array(places)[np.where(np.isnan(indices), -1, indices).astype(np.intp)])
     return np.concatenate(parts)
 

@@ -46,6 +46,9 @@ def serve():
     """Answer until there are no more requests."""
     from importlib import import_module
 
+    # What the package imports when it is needed, here once for all of them.
+    for name in ("scipy.special", "sympy", "pyarrow.compute", "pyarrow.parquet"):
+        import_module(name)
     for name in ("diffbench.report.folder", *(f"diffbench.cli.{verb}" for verb in ("run", "show", "report", "status"))):
         import_module(name)
     for line in sys.stdin:
