@@ -25,6 +25,10 @@ SMOOTH = [
 ]
 SCHEMES = ["forward-1", "central-2", "central-4"]
 X_UP, X_DOWN = Relation("x", "2^20"), Relation("x", "2^-20")
+LAST = {relation.kind: relation for relation in RELATIONS}
+ONE_OF_A_KIND_QUICK = [
+    pytest.param(relation, marks=() if relation in LAST.values() else pytest.mark.slow) for relation in RELATIONS
+]
 
 
 # the functions --------------------------------------------------------------------------------------------------------
@@ -54,7 +58,7 @@ def test_the_derivative_is_that_of_f_times_a_known_factor(formula, domain, point
             assert abs(after.value - expected) <= 1e-15 * abs(expected)
 
 
-@pytest.mark.parametrize("relation", RELATIONS, ids=str)
+@pytest.mark.parametrize("relation", ONE_OF_A_KIND_QUICK, ids=str)
 def test_every_function_of_the_standard_suite_can_be_changed(relation):
     for function in load_suite("standard").functions:
         changed = transformed(function, relation)

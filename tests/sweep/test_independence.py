@@ -33,6 +33,12 @@ def spec(grid="decimal", functions=FUNCTIONS, schemes=SCHEMES, **options):
     return Spec(functions, list(schemes), GRIDS[grid], **({"dtypes": DTYPES} | options))
 
 
+def mostly_slow(values, *quick):
+    """Return every value with every grid, of which a few pairs are tried in the quick suite."""
+    pairs = [(value, grid) for value in values for grid in GRIDS]
+    return [pytest.param(*pair, marks=() if pair in quick else pytest.mark.slow) for pair in pairs]
+
+
 RULES = ("usual", *(rule.name for rule in ADAPTIVE_RULES))
 SOME = {"functions": FUNCTIONS, "schemes": ("forward-1", "central-2", "central-4", "complex-step"), "rules": RULES}
 """Less of everything else, since an adaptive rule takes its time."""
@@ -62,8 +68,7 @@ def same(results, expected):
         assert bits(block) == bits(expected[key]), key
 
 
-@pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("block_size", BLOCK_SIZES)
+@pytest.mark.parametrize(("block_size", "grid"), mostly_slow(BLOCK_SIZES, (1, "decimal"), (7, "dyadic")))
 def test_results_do_not_depend_on_the_size_of_blocks(block_size, grid, alone):
     same(run(spec(grid), jobs=1, block_size=block_size), alone[grid])
 
@@ -129,8 +134,7 @@ def test_functions_that_fail_harm_none_beside_them():
     assert (together.block("failing").status == Status.FAILED).any()
 
 
-@pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(("threads", "grid"), mostly_slow([1, 2, 5], (2, "decimal"), (5, "dyadic")))
 def test_results_do_not_depend_on_threads(threads, grid, alone):
     with ThreadPoolExecutor(threads) as executor:
         same(run(spec(grid), executor, jobs=threads, block_size=50), alone[grid])
