@@ -5,6 +5,7 @@ depend on which tests ran before in the same process. Modules below a folder cal
 from, so that a checkout there has other examples.
 """
 
+import gc
 import sys
 from importlib import import_module
 from pkgutil import walk_packages
@@ -59,6 +60,12 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+def pytest_collection_finish(session):
+    """Leave what was imported and collected out of the garbage collections to come, which go through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 settings.register_profile(
