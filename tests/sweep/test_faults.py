@@ -59,15 +59,6 @@ def mostly_slow(values, *quick):
 
 
 @pytest.fixture(scope="module")
-def fork():
-    """Return a function that runs a command line in a process of its own, after some lines of Python."""
-    if not hasattr(os, "fork"):
-        pytest.skip("the system has no fork")
-    with Forks() as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
 def unharmed(fork, tmp_path_factory):
     """Return the folder of a run that nothing happened to."""
     folder = prepared(tmp_path_factory.mktemp("unharmed"))

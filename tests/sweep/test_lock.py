@@ -16,8 +16,6 @@ from diffbench.errors import StoreError
 from diffbench.sweep.files import is_locked, locked
 from diffbench.sweep.stored import status
 
-COMMAND = (sys.executable, "-m", "diffbench")
-
 WRITER = """
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -48,10 +46,6 @@ def spec():
     return Spec(["exp", "abs"], ["forward-1"], "1e-1:1e-3:1/decade")
 
 
-def diffbench(*arguments, cwd):
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
-
-
 @pytest.fixture
 def writer(tmp_path):
     """Return a function that starts a process that is in the middle of a run."""
@@ -80,11 +74,11 @@ def finish(process):
     return process.returncode
 
 
-def test_a_second_writer_is_refused_and_the_first_goes_on(writer, tmp_path):
+def test_a_second_writer_is_refused_and_the_first_goes_on(fork, writer, tmp_path):
     process = writer()
-    second = diffbench("run", "--resume", "run", "--no-report", "--quiet", cwd=tmp_path)
-    assert (second.returncode, second.stdout) == (74, "")
-    assert second.stderr == "diffbench: run: another process is writing this run\n"
+    second = fork("run", "--resume", "run", "--no-report", "--quiet", cwd=tmp_path)
+    assert (second.code, second.out) == (74, "")
+    assert second.err == "diffbench: run: another process is writing this run\n"
     with pytest.raises(StoreError, match="another process"):
         resume(tmp_path / "run")
     assert finish(process) == 0
@@ -101,15 +95,15 @@ def test_a_run_that_is_being_written_says_running_then_complete(writer, tmp_path
     assert status(tmp_path / "run")[0] == "complete"
 
 
-def test_the_lock_dies_with_its_process_and_the_run_goes_on(writer, tmp_path):
+def test_the_lock_dies_with_its_process_and_the_run_goes_on(fork, writer, tmp_path):
     process = writer()
     process.kill()
     process.wait()
     state, standings = status(tmp_path / "run")
     assert state == "interrupted"
     assert (sum(each.blocks_done for each in standings), sum(each.blocks for each in standings)) == (1, 8)
-    done = diffbench("run", "--resume", "run", "--no-report", "--quiet", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = fork("run", "--resume", "run", "--no-report", "--quiet", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
     run(spec(), out=tmp_path / "whole", block_size=3)
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
@@ -211,17 +205,17 @@ def test_a_merged_run_is_not_locked(tmp_path):
     assert status(tmp_path / "c")[0] == "complete"
 
 
-def test_status_in_text_and_json(writer, tmp_path):
+def test_status_in_text_and_json(fork, writer, tmp_path):
     process = writer()
-    running = diffbench("status", "run", cwd=tmp_path)
-    assert (running.returncode, running.stderr) == (0, "")
-    assert running.stdout.splitlines()[-1] == "running: 4 of 32 cells in 1 of 8 blocks done, 0 failed"
+    running = fork("status", "run", cwd=tmp_path)
+    assert (running.code, running.err) == (0, "")
+    assert running.out.splitlines()[-1] == "running: 4 of 32 cells in 1 of 8 blocks done, 0 failed"
     process.kill()
     process.wait()
-    stopped = diffbench("status", "run", "--format", "json", cwd=tmp_path)
-    assert stopped.returncode == 0
-    exp, absolute = json.loads(stopped.stdout)
+    stopped = fork("status", "run", "--format", "json", cwd=tmp_path)
+    assert stopped.code == 0
+    exp, absolute = json.loads(stopped.out)
     assert (exp["function"], exp["blocks"], exp["blocks_done"], exp["planned"], exp["done"]) == ("exp", 4, 1, 16, 4)
     assert (absolute["function"], absolute["blocks_done"], absolute["failed"]) == ("abs", 0, 0)
     said = "interrupted: 4 of 32 cells in 1 of 8 blocks done, 0 failed; diffbench run --resume run goes on\n"
-    assert stopped.stderr == said
+    assert stopped.err == said
