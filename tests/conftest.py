@@ -6,6 +6,7 @@ from, so that a checkout there has other examples.
 """
 
 import gc
+import os
 import sys
 from importlib import import_module
 from pkgutil import walk_packages
@@ -38,6 +39,14 @@ def install(tmp_path, monkeypatch):
     if site.exists():
         for path in site.glob("*.py"):
             sys.modules.pop(path.stem, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_disk():
+    """Wait for no disk: no machine crashes here, but in test_faults.py, which has processes of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 # A project of its own, which test_pytest_plugin.py runs.

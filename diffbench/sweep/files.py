@@ -7,7 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -69,10 +69,36 @@ def renamed(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def write_file(path: Path, data: bytes | str) -> None:
-    """Write a file that is whole or not there."""
-    with renamed(path) as partial, partial.open("xb") as stream:
-        stream.write(data if isinstance(data, bytes) else data.encode())
+def write_file(path: Path, data: bytes | str, *, lasting: bool = False) -> None:
+    """Write a file that is whole or not there; a lasting one also after the machine has crashed."""
+    content = data if isinstance(data, bytes) else data.encode()
+    with renamed(path) as partial:
+        if lasting:
+            write_lasting(partial, content)
+        else:
+            with partial.open("xb") as stream:
+                stream.write(content)
+    if lasting:
+        keep_names(path.parent)
+
+
+def write_lasting(path: Path, data: bytes) -> None:
+    """Write a new file whose bytes are on the disk before anything else is done."""
+    with path.open("xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def keep_names(folder: Path) -> None:
+    """Have what files of a folder are called on the disk."""
+    # Windows, and some file systems, cannot be asked for it.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:

@@ -39,6 +39,7 @@ from diffbench.sweep.files import (
     damage,
     io_errors,
     json_text,
+    keep_names,
     locked,
     parquet_bytes,
     read_object,
@@ -49,6 +50,7 @@ from diffbench.sweep.files import (
     run_path,
     sealed,
     write_file,
+    write_lasting,
 )
 from diffbench.sweep.provenance import current_provenance, fingerprint, git_state, versions_for
 from diffbench.sweep.results import Block, Key, by_first_appearance
@@ -184,12 +186,14 @@ class RunFolder:
                 newborn.mkdir(parents=True)
                 for kind in ("cells", "curves"):
                     (newborn / kind).mkdir()
-                for name, text in folder.texts.items():
-                    (newborn / name).write_bytes(text)
-                (newborn / "manifest.json").write_text(json_text(sealed(folder.manifest("running"))), "utf-8")
+                born = folder.texts | {"manifest.json": json_text(sealed(folder.manifest("running"))).encode()}
+                for name, text in born.items():
+                    write_lasting(newborn / name, text)
+                keep_names(newborn)
                 if path.exists():
                     path.rmdir()
                 newborn.rename(path)
+                keep_names(path.parent)
             finally:
                 shutil.rmtree(newborn, ignore_errors=True)
         return folder
@@ -265,10 +269,11 @@ class RunFolder:
         self._is_finished = self._is_complete()
         if self._is_finished:
             return damaged
-        write_file(self.path / JOURNAL, "".join(map(journal_line, self._entries.values())))
+        write_file(self.path / JOURNAL, "".join(map(journal_line, self._entries.values())), lasting=True)
         if self.missing():
             _check_provenance(self.path, self.spec, self.provenance)
-        write_file(self.path / "manifest.json", json_text(sealed({**self.manifest("running"), "blocks": []})))
+        text = json_text(sealed({**self.manifest("running"), "blocks": []}))
+        write_file(self.path / "manifest.json", text, lasting=True)
         return damaged
 
     def _is_complete(self) -> bool:
@@ -360,7 +365,7 @@ class RunFolder:
             ):
                 for table in self._reference_tables():
                     writer.write_table(table)
-            write_file(self.path / "manifest.json", json_text(sealed(self.manifest("complete"))))
+            write_file(self.path / "manifest.json", json_text(sealed(self.manifest("complete"))), lasting=True)
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def _reference_tables(self) -> Iterator[pa.Table]:

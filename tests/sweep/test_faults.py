@@ -571,6 +571,55 @@ def test_an_interrupted_rename(number, harm, fork, unharmed, tmp_path):
     assert not list(tmp_path.rglob("*.partial"))
 
 
+# the machine crashes --------------------------------------------------------------------------------------------------
+
+RECORDED = """
+import json, os
+sync, synced = os.fsync, {{}}
+def recorded(descriptor):
+    sync(descriptor)
+    found = os.fstat(descriptor)
+    synced[found.st_ino] = found.st_size
+    with open({log!r}, "w") as stream:
+        json.dump(synced, stream)
+os.fsync = recorded
+"""
+
+
+def crashed(log, *paths):
+    """Leave of files what was on the disk for sure."""
+    synced = json.loads(log.read_text("utf-8"))
+    for path in paths:
+        os.truncate(path, min(path.stat().st_size, synced.get(str(path.stat().st_ino), 0)))
+
+
+@pytest.mark.parametrize("blocks", mostly_slow([0, 2, BLOCKS], 2))
+def test_a_crash_of_the_machine_costs_only_what_was_not_on_the_disk(blocks, fork, unharmed, tmp_path):
+    log = tmp_path / "synced"
+    fault = RECORDED.format(log=str(log)) + STOP.format(blocks=blocks)
+    assert fork(*BEGIN, cwd=prepared(tmp_path), fault=fault).code == (-signal.SIGKILL if blocks < BLOCKS else 0)
+    crashed(log, *files(tmp_path / "run"))
+    state = "complete" if blocks == BLOCKS else "running"
+    assert read_manifest(tmp_path / "run")["state"] == state
+    if state == "complete":
+        one_line(fork("show", "run", cwd=tmp_path), 74, "damaged, ", "diffbench run --resume run mends it")
+    assert fork(*RESUME, cwd=tmp_path).code == 0
+    goes_on(fork, tmp_path, unharmed)
+
+
+@pytest.mark.slow
+def test_a_crash_while_a_complete_run_is_mended_costs_no_other_block(fork, complete, unharmed, tmp_path):
+    log = tmp_path / "synced"
+    (complete / CELLS).unlink()
+    whole = {path: path.stat().st_mtime_ns for kind in ("cells", "curves") for path in (complete / kind).iterdir()}
+    fault = RECORDED.format(log=str(log)) + STOP.format(blocks=0)
+    assert fork(*RESUME, cwd=tmp_path, fault=fault).code == -signal.SIGKILL
+    crashed(log, complete / JOURNAL, complete / "manifest.json")
+    goes_on(fork, tmp_path, unharmed)
+    changed = {path for path, moment in whole.items() if path.stat().st_mtime_ns != moment}
+    assert {path.stem for path in changed} == {Path(CELLS).stem}
+
+
 # machines that lack something -----------------------------------------------------------------------------------------
 
 
