@@ -2,7 +2,7 @@
 
 An input fails if it raises anything but the documented errors, says more than one printable line, takes longer than
 100 ms of processor time however often it is tried, or makes the process grow. The same seed gives the same inputs, in
-any number of processes.
+any number of processes; ``--first N --inputs 1`` reads the one that failed again.
 """
 
 import argparse

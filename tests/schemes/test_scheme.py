@@ -134,6 +134,14 @@ def test_what_is_no_scheme_is_refused(name, message):
     assert len(str(caught.value)) < 300
 
 
+def test_the_stencil_of_a_name_is_fitted_once():
+    for name in ("central-6-d3", "stencil(-1,1/2,3)"):
+        assert parse_scheme(name).stencil is parse_scheme(name).stencil
+    assert parse_scheme("richardson(central-6-d3)").base is parse_scheme("central-6-d3").stencil
+    with pytest.raises(InputError, match="derivative"):
+        parse_scheme("central-6", 1.5)
+
+
 def test_stencils_are_named_by_their_offsets():
     scheme = as_scheme(Stencil.fit([-1, 0, 2]))
     assert scheme.name == "stencil(-1,0,2)"

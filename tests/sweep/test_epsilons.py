@@ -116,3 +116,20 @@ def test_no_epsilons_at_all_are_refused():
 def test_numbers_that_are_none_are_refused(value):
     with pytest.raises(InputError, match="epsilon"):
         epsilon_texts(value)
+
+
+def test_upward_downward_and_overlapping_ranges_come_largest_first_and_each_value_once():
+    upward, downward = expand_epsilons(["1e-3:1e-1:7/decade"]), expand_epsilons(["1e-1:1e-3:7/decade"])
+    for values in (upward, downward, both := expand_epsilons(["1e-3:1e-1:7/decade", "1e-2:1e-4:7/decade"])):
+        assert list(values) == sorted(set(values), reverse=True)
+    assert len(upward) == len(downward) == 15
+    assert set(upward) < set(both)
+
+
+@pytest.mark.parametrize("items", [["3:2e-16:99/decade"], ["3:2e-3", "3e-1:2e-9", "0.25"]])
+def test_no_fraction_is_hashed(items, monkeypatch):
+    def refuse(_):
+        raise AssertionError("a fraction is hashed, which takes longer than to make it")
+
+    monkeypatch.setattr(Fraction, "__hash__", refuse)
+    assert len(expand_epsilons(items)) > 30

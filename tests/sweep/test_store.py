@@ -11,9 +11,11 @@ from folders import contents, differences, manifest_of, put_manifest
 
 from diffbench import Function, OpaqueScheme, Spec, load, run
 from diffbench.errors import DiffbenchError, InputError, StoreError
+from diffbench.sweep import store
 from diffbench.sweep.export import block_from_table, cells_table
 from diffbench.sweep.files import block_name, write_file
 from diffbench.sweep.results import Status
+from diffbench.sweep.store import RunFolder
 
 
 def guess(f, x, epsilon):
@@ -195,6 +197,15 @@ def test_derivative_and_dtype_are_in_the_name_of_the_file():
 
 def cells_of(folder):
     return sorted((folder / "cells").iterdir())
+
+
+@pytest.mark.parametrize("use", [load, RunFolder.open])
+def test_a_manifest_is_read_once(use, tmp_path, monkeypatch):
+    run(Spec("lab"), out=tmp_path / "r")
+    opened, read = [], store.read_object
+    monkeypatch.setattr(store, "read_object", lambda path: opened.append(path.name) or read(path))
+    use(tmp_path / "r")
+    assert opened.count("manifest.json") == 1
 
 
 @pytest.mark.parametrize("name", ["references.parquet", "plan.json", "manifest.json", "spec.toml", "cells"])
