@@ -1,7 +1,9 @@
 """What default steps of packages leave in each dtype: the published failures in single precision come out."""
 
 import inspect
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +92,19 @@ def test_a_scaled_step_is_relative_down_to_a_least_x(dtype):
 def test_what_is_no_scaled_step_is_refused(name):
     with pytest.raises(InputError, match="rule"):
         find_rule(name)
+
+
+@pytest.mark.slow
+def test_the_guide_says_what_comes_out():
+    text = (Path(__file__).parents[2] / "docs" / "guides" / "low-precision.md").read_text("utf-8")
+    found = re.findall(r"^\|.*\| (\d+) of (\d+) \| [\d.]+ \| [\d.]+ \| (\d+) of (\d+) \|$", text, re.M)
+    results = run(
+        Spec("standard", PUBLISHED_SCHEMES, "1:1e-9:4/decade", rules="published", dtypes=["float16", "float32"])
+    )
+    rows = published_step_rows(results)
+    assert len(found) == len(PUBLISHED_STEPS)
+    for i, numbers in enumerate(found):
+        halves, singles = rows[2 * i : 2 * i + 2]
+        measured = [row[key] for row in (singles, halves) for key in ("wrong", "problems")]
+        # Another mathematics library may decide a few of them the other way.
+        np.testing.assert_allclose(measured, [int(number) for number in numbers], atol=3)
