@@ -14,6 +14,7 @@ from diffbench.errors import InputError
 from diffbench.rounding import (
     DTYPES,
     check_dtype,
+    decimal_text,
     exact_mpf,
     exact_number,
     exact_text,
@@ -249,3 +250,17 @@ def test_exact_text_reads_back(value):
 )
 def test_exact_text_is_a_decimal_where_one_is_short(value, text):
     assert exact_text(value) == text
+
+
+@pytest.mark.parametrize("number", [2**4000, Fraction(1, 3**3000)], ids=["large", "small"])
+def test_a_number_of_too_many_bits_is_refused_without_its_digits(number):
+    says = r"^point: a number has over 3300 bits, numerator and denominator together$"
+    with pytest.raises(InputError, match=says):
+        exact_number(number, "point")
+
+
+def test_more_digits_than_python_writes_are_told_in_a_few():
+    """Python turns no whole number of over 4300 digits into a text, unless it is told to."""
+    bits = 40_000
+    whole = mpmath.mp.make_mpf((0, 2**bits - 1, 0, bits))
+    assert decimal_text(whole, 10) == "1.584260373e+12041"

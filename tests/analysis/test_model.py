@@ -156,3 +156,27 @@ def test_predicted_and_measured_curves_lie_together():
     for s, name in enumerate(block.schemes):
         apart = np.log10(measured_curve(block, s, 0) / bench.parts(parse_scheme(name)).smooth_error)
         assert np.nanmedian(np.abs(apart)) < 0.3
+
+
+def test_what_has_no_series_is_truncated_in_fractions():
+    """x|x| has one derivative at 0 and no second one; a central difference is off by ε."""
+    epsilons = np.array([1.0, 0.25, 2.0**-8])
+    parts = model("x*Abs(x)", 0.0, epsilons=epsilons).parts(parse_scheme("central-2"))
+    assert parts.truncation.tolist() == epsilons.tolist()
+
+
+def test_weights_that_the_dtype_has_not_leave_nothing_to_use():
+    parts = model("exp(x)", 1.0, "float16", 4).parts(parse_scheme("central-8-d4"))
+    assert not parts.usable.any()
+    assert np.isnan(parts.error).all()
+
+
+@pytest.mark.parametrize("name", ["complex-step-d2", "complex-step-45-d2", "complex-step"])
+def test_schemes_off_the_line_have_theory_lines_too(name):
+    scheme = parse_scheme(name)
+    bench = model("exp(x)", 1.0, derivative=scheme.derivative)
+    parts, lines = bench.parts(scheme), bench.lines(scheme, least=64.0)
+    floor = 64 * 2.0**-53 * np.e
+    assert (lines.rounding >= np.fmax(parts.rounding, floor)).all()
+    np.testing.assert_array_equal(lines.truncation, np.abs(parts.truncation))
+    assert scheme.cancels == (lines.rounding[-1] > 1e6 * floor)

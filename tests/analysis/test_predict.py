@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from diffbench import Function, Spec, load, predict, run
-from diffbench.analysis.predict import Optimum, optimum, published_rows
+from diffbench import Function, OpaqueScheme, Spec, load, predict, run
+from diffbench.analysis.predict import Optimum, optimum, prediction_rows, published_rows
 from diffbench.errors import EmptySelectionError
 from diffbench.functions.suites import load_suite
 from diffbench.report.tables import model_table, run_tables
@@ -181,3 +181,9 @@ def test_a_report_of_the_published_suite_has_the_table():
 def test_the_model_table_has_a_row_a_curve():
     table = model_table(run(Spec(Function("f", "exp(x)", ["1", "2"]), ["forward-1", "central-2"])))
     assert [row["scheme"] for row in table.records()] == ["forward-1", "central-2"] * 2
+
+
+def test_schemes_that_are_no_formulas_are_not_predicted():
+    mine = OpaqueScheme("mine", lambda f, x, e: (f(x + e) - f(x)) / e)
+    results = run(Spec("exp", ["forward-1", mine], "1e-2:1e-12"))
+    assert {row["scheme"] for row in prediction_rows(results)} == {"forward-1"}

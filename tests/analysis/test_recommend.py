@@ -8,12 +8,13 @@ import pytest
 from best_choice import judge
 from smooth_formulas import smooth_functions
 
-from diffbench import Function, Spec, recommend, run
+from diffbench import Function, OpaqueScheme, Spec, recommend, run
 from diffbench.analysis.near import Near
 from diffbench.analysis.recommend import _Bench, _Candidate, binary_epsilons, neighbours
 from diffbench.errors import EmptySelectionError, InputError, UncertainError
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.schemes.scheme import parse_scheme
+from diffbench.sweep.results import NO_CELLS
 
 
 def check_verdicts(verdicts, label):
@@ -203,3 +204,18 @@ def test_the_same_advice_every_time():
 def test_what_cannot_be_done_is_said(error, arguments):
     with pytest.raises(error):
         recommend(**arguments)
+
+
+def test_schemes_that_are_no_formulas_are_not_recommended_and_one_has_no_runner_up():
+    mine = OpaqueScheme("mine", lambda f, x, e: (f(x + e) - f(x - e)) / (2 * e))
+    advice = recommend(run(Spec("exp", ["forward-1", mine], "1e-2:1e-12", rules=[])), None)
+    assert (advice.scheme, advice.runner_up) == ("forward-1", None)
+    with pytest.raises(EmptySelectionError, match=r"^recommend: the run has no scheme that may be used"):
+        recommend(run(Spec("exp", [mine], "1e-2", rules=[])), None)
+
+
+def test_a_run_of_summaries_gives_no_advice(tmp_path):
+    results = run(Spec("exp", "forward-1", "1e-3"), out=tmp_path / "run", keep="summary")
+    with pytest.raises(EmptySelectionError) as found:
+        recommend(results, None)
+    assert str(found.value) == NO_CELLS

@@ -9,6 +9,8 @@ import pytest
 from terminals import printed
 
 from diffbench import Spec, run
+from diffbench.cli.output import _print_rich
+from diffbench.report.table import Column, Table, to_text
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +49,10 @@ def test_numbers_are_rounded_for_people_only(folder):
     arguments = [sys.executable, "-m", "diffbench", "show", str(folder)]
     program = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert re.search(r"central-4 .* \d+\.\d{9,}", program.stdout)
+
+
+def test_what_no_terminal_is_wide_enough_for_is_aligned_text(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "6")
+    table = Table("T", "caption", (Column("name", "name"), Column("size", "size")), [{"name": "forward", "size": "2"}])
+    _print_rich(table)
+    assert capsys.readouterr().out == to_text(table, exact=False) + "\n"

@@ -146,3 +146,8 @@ def test_what_is_no_union_of_rising_intervals_is_refused(text):
 def test_a_wrong_end_is_a_formula_error_with_a_position():
     with pytest.raises(FormulaError, match="at position 2"):
         parse_domain("(0, 1+)")
+
+
+def test_a_domain_is_a_text():
+    with pytest.raises(InputError, match=r"^domain: 3 is not a text such as '\(0, oo\)'$"):
+        parse_domain(3)

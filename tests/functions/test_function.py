@@ -98,3 +98,17 @@ def test_an_answer_must_be_an_array_of_shape_and_dtype():
     assert not is_array_of(np.ones((3, 1)), (3,), "float64")
     assert not is_array_of([1.0, 1.0, 1.0], (3,), "float64")
     assert not is_array_of(np.float64(1), (), "float64")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"evaluate": 7}, "evaluate: 7 of f cannot be called"),
+        ({"tags": "smooth"}, "tags: 'smooth' of f is not a list"),
+        ({"printed": {1, 2}}, "printed: {1, 2} of f is not a list"),
+    ],
+)
+def test_what_is_no_part_of_a_function_is_refused_by_name(options, says):
+    with pytest.raises(InputError) as found:
+        Function("f", "x", ["1"], **options)
+    assert str(found.value) == says

@@ -207,3 +207,10 @@ def test_the_gate_is_on_the_page_where_there_is_one(tmp_path):
     passed = Judgement("suite", "linux", {"forward-1": {"same": 3}}, ())
     page = write_report(run(Spec("lab")), tmp_path / "lab", judgement=passed)
     assert "no rule broken" in page.read_text("utf-8")
+
+
+def test_results_in_memory_need_a_folder_and_other_things_are_no_results():
+    with pytest.raises(DiffbenchError, match=r"^path: results in memory need a folder to be reported in$"):
+        write_report(run(Spec("exp", "forward-1", "1e-3")))
+    with pytest.raises(DiffbenchError, match=r"^results: 7 are neither Results nor a run folder$"):
+        write_report(7)

@@ -1,5 +1,6 @@
 """Libraries in a sweep: isolated, limited in time, recorded; null models of them."""
 
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -11,9 +12,10 @@ import pandas as pd
 import pytest
 
 from diffbench import Function, OpaqueScheme, Spec, load, run
+from diffbench.children import LateError, LostError
 from diffbench.errors import EmptySelectionError, InputError, StoreError
 from diffbench.schemes import libraries as catalogue
-from diffbench.sweep import contest
+from diffbench.sweep import contest, opaque
 from diffbench.sweep.contest import (
     PEERS,
     chosen_libraries,
@@ -221,3 +223,42 @@ def test_there_are_no_timings_where_nothing_was_timed(tmp_path):
     (tmp_path / "timings.json").write_text('[{"library": 1}]')
     with pytest.raises(StoreError, match="no timings"):
         read_timings(tmp_path)
+
+
+class Deaf:
+    """A child that does not answer."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def ask(self, *_):
+        raise self._error
+
+    def end(self):
+        pass
+
+
+@pytest.mark.parametrize("error", [LateError, LostError])
+def test_a_package_whose_import_does_not_end_well_fails_in_every_call(error):
+    function = Function("f", "exp(x)", ["1"])
+    asked = opaque._Patience(Deaf(error), contestants.FORWARD.scheme(), function, 1.0)
+    for _ in range(2):
+        answer = asked.ask(1.0, ())
+        assert (answer.status, answer.reason) == (
+            Status.FAILED,
+            "importing the package ends its process, or does not end",
+        )
+
+
+def test_what_another_process_cannot_read_has_the_reason():
+    answer = opaque._answer((b"no pickle", 1.0, ()))
+    assert answer.status is Status.FAILED
+    assert answer.reason.startswith("it cannot be imported in another process: UnpicklingError")
+
+
+def test_what_a_child_imports_first_may_fail_until_it_is_called():
+    assert opaque._answer("no_such_module") == opaque.Answer()
+    scheme, function = contestants.FORWARD.scheme(), Function("f", "x**2", ["1"])
+    answer = opaque._answer((pickle.dumps((scheme, function)), np.float64(1.0), ()))
+    assert answer.status is Status.OK
+    assert answer.estimate == pytest.approx(2, abs=1e-4)

@@ -10,7 +10,7 @@ from folders import bits
 from diffbench import Function, OpaqueScheme, Spec, load, run, summarize
 from diffbench.analysis.summary import along_points, by_function, rank
 from diffbench.errors import EmptySelectionError
-from diffbench.sweep.curves import curves_of
+from diffbench.sweep.curves import curves_of, running_median
 from diffbench.sweep.results import STATUSES, Block
 
 ARRAYS = (*("evaluations", "optimal_epsilon", "oracle_error", "oracle_digits", "flat_decades", "rule_digits", "cells"),)
@@ -174,3 +174,7 @@ def test_cells_that_were_not_kept_cannot_be_asked_for(kind, kept):
     for call in (kept[kind].to_frame, lambda: kept[kind].block("exp")):
         with pytest.raises(EmptySelectionError, match="summaries only"):
             call()
+
+
+def test_a_curve_without_epsilons_has_no_median():
+    assert running_median(np.empty((2, 0))).shape == (2, 0)

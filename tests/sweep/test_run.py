@@ -176,3 +176,28 @@ def test_an_exception_that_stops_the_run_leaves_a_run_folder_that_says_so(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert len(list((tmp_path / "run" / "cells").iterdir())) == 1
     assert '"state": "running"' in (tmp_path / "run" / "manifest.json").read_text("utf-8")
+
+
+class Failing(Executor):
+    """Whose workers fail in a way of their own."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def submit(self, *_):
+        future = Future()
+        future.set_exception(self._error)
+        return future
+
+
+def test_a_spec_is_wanted():
+    with pytest.raises(InputError, match=r"^spec: 'exp' is not a Spec$"):
+        run("exp")
+
+
+def test_what_cannot_be_sent_to_a_worker_is_the_specs_fault_and_nothing_else_is():
+    spec = Spec("exp", "forward-1", "1e-3")
+    with pytest.raises(InputError, match=r"^executor: the spec cannot be sent to another process: cannot pickle it$"):
+        run(spec, Failing(TypeError("cannot pickle it")), jobs=1)
+    with pytest.raises(TypeError, match=r"^a mistake$"):
+        run(spec, Failing(TypeError("a mistake")), jobs=1)

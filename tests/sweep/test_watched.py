@@ -105,3 +105,8 @@ def test_records_are_columns_beside_opaque_schemes_only():
     assert frame.loc["forward-1", list(RECORDED)].isna().to_numpy().all()
     assert without.blocks[0].records is None
     assert not set(RECORDED) & set(without.to_frame().columns)
+
+
+def test_half_precision_has_no_complex_numbers():
+    with pytest.raises(UnsupportedError, match=r"^needs complex values, and float16 has no complex dtype$"):
+        watched(dtype="float16")(1j)
