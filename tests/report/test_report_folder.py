@@ -35,11 +35,11 @@ HEADLINES = {f"{name}-d1-float64.svg" for name in ("profile", "work-precision", 
 def contents(folder):
     """Return all files but the manifest, the times of the run taken out of the page."""
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    times = re.compile(
-        b"|".join(re.escape(manifest[name].encode()) for name in ("started", "finished")) + rb"|<dd>\d+ s</dd>"
-    )
+    stated = [re.escape(manifest[name].encode()) for name in ("started", "finished")]
+    # Nothing is said of a run that ended before it began, by a clock that was set back.
+    times = re.compile(b"|".join([*stated, rb"<div><dt>elapsed</dt><dd>[\w ]+</dd></div>\n?"]))
     return {
-        str(path.relative_to(folder)): times.sub(b"then", path.read_bytes())
+        str(path.relative_to(folder)): times.sub(b"", path.read_bytes())
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "manifest.json"
     }
