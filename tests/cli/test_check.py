@@ -190,7 +190,14 @@ def test_show_and_diff(diffbench, accepted):
     assert diffbench("run", "small.toml", "--out", "second", "--no-report", "--quiet").code == 0
     outcome = diffbench("baseline", "diff", "small", "second")
     assert outcome.code == 0
-    assert "the function exp is called exponential now" in outcome.out
+    change = "the function exp is called exponential now"
+    assert change in outcome.out
+    again = diffbench("baseline", "accept", "second", "--reason", "a better name", "--name", "small", "--by", "me")
+    assert again.code == 0
+    assert again.out.startswith(change)
+    shown = diffbench("baseline", "show", "small", "--format", "json")
+    assert {row["why"] for row in shown.json} == {"a better name"}
+    assert change in shown.err
 
 
 def test_accepting_needs_a_reason_and_a_run(diffbench, accepted):

@@ -1,12 +1,17 @@
 """All the ways to a reference, for whole suites, and that a wrong one would be seen."""
 
+from fractions import Fraction
+
 import pytest
+import sympy
 
 from diffbench import Function
+from diffbench.errors import UncertainError
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference import verify as module
 from diffbench.reference.balls import Ball
 from diffbench.reference.exact import references
+from diffbench.reference.multiprecision import agreed_value
 from diffbench.reference.verify import verify
 
 
@@ -54,3 +59,30 @@ def test_ways_that_disagree_are_a_disagreement(monkeypatch):
 def test_where_branches_meet_the_right_one_is_witnessed():
     found = next(verify([Function("smooth kink", "Max(x, 0) - 0.3*x + log(1 + exp(-Abs(x)))", ["0"])], [1]))
     assert (found.verdicts["certified"], found.third_opinions, found.disagreements) == (1, 1, 0)
+
+
+def test_a_witness_that_cannot_tell_the_branch_says_nothing(monkeypatch):
+    def undecided(*_):
+        raise UncertainError("which branch holds is not settled")
+
+    monkeypatch.setattr(module, "branch", undecided)
+    found = next(verify([Function("sine", "sin(x)", ["1"])], [1]))
+    assert (found.verdicts["certified"], found.third_opinions, found.disagreements) == (1, 0, 0)
+
+
+X = sympy.Symbol("x", real=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        (sympy.Pow(sympy.sqrt(X), 2, evaluate=False), -4),
+        (sympy.sqrt(X), None),
+        (sympy.Function("unheard_of")(X), None),
+        (X + 4, None),
+    ],
+    ids=["real on the way through complex numbers", "not real", "not in mpmath", "two zeros are no agreement"],
+)
+def test_two_precisions_agree_on_a_real_number_or_say_nothing(expression, value):
+    found = agreed_value(expression, X, Fraction(-4), 20)
+    assert (found if found is None else found.midpoint) == value
