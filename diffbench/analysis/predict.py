@@ -172,6 +172,8 @@ def modelled_curves(
 ) -> Iterator[tuple[int, int, DifferenceScheme, PointModel]]:
     """Yield scheme and point of every curve of a block that the model covers, with the model.
 
+    It covers functions of one variable, where the derivative is certified.
+
     Parameters
     ----------
     block : Block
@@ -179,8 +181,8 @@ def modelled_curves(
     function : Function, optional
         The block's, where more is known of it than its formula.
     """
-    if block.directions:
-        return  # the model looks at functions of one variable
+    if any("," in each.at for each in block.directions):
+        return
     schemes = [_scheme(name, block.derivative) for name in block.schemes]
     for p, reference in enumerate(block.references):
         if reference.verdict != "certified" or not (np.isfinite(block.x[p]) and find_dtype(block.dtype).is_narrow):

@@ -111,7 +111,7 @@ class Precision:
         if lost:
             shown = (
                 f"share of all cells of the grid whose step is lost in x, {ordinal(m)} derivative: nodes coincide, as "
-                "fl(x + kε) = x, or ε rounds to 0"
+                "fl(x + kε) = x; ε that round to 0 have no place on the axis"
             )
             yield Headline(f"lost-{name}", "Steps lost in x", lost_figure(lost, m), shown)
 
@@ -293,7 +293,10 @@ def _name_dtypes(axes: Axes, dtypes: Sequence[str]) -> None:
 
 
 def lost_shares(results: Results, derivative: int) -> dict[str, tuple[Array, Array]]:
-    """Return epsilons and the share of cells whose step is lost in x, by dtype; nothing where cells were not kept."""
+    """Return epsilons and the share of cells whose step is lost in x, by dtype; nothing where cells were not kept.
+
+    Epsilons that round to 0 have no place on an axis and are left out, and dtypes with fewer than two others.
+    """
     found: dict[str, tuple[Array, Array]] = {}
     totals: dict[str, int] = {}
     for block in results.blocks:
@@ -303,19 +306,19 @@ def lost_shares(results: Results, derivative: int) -> dict[str, tuple[Array, Arr
         totals[block.dtype] = totals.get(block.dtype, 0) + lost.shape[0] * lost.shape[1]
         before = found.get(block.dtype, (block.grid, 0.0))[1]
         found[block.dtype] = (block.grid, before + np.count_nonzero(lost, axis=(0, 1)))
-    return {dtype: (grid.astype(float), count / totals[dtype]) for dtype, (grid, count) in found.items()}
+    shares = {dtype: (grid.astype(float), count / totals[dtype]) for dtype, (grid, count) in found.items()}
+    shown = {dtype: (grid[grid > 0], share[grid > 0]) for dtype, (grid, share) in shares.items()}
+    return {dtype: (grid, share) for dtype, (grid, share) in shown.items() if np.unique(grid).size > 1}
 
 
 def lost_figure(lost: dict[str, tuple[Array, Array]], derivative: int) -> Figure:
     """Return the share of lost steps along epsilon, hatched, a strip for each dtype."""
     figure, strips = stacked_panels(5.2, 1.3 + 0.75 * len(lost), len(lost), right=0.2)
-    ends = [grid[grid > 0] for grid, _ in lost.values()]
-    low, high = min(map(np.min, ends)), max(map(np.max, ends))
+    low, high = (end(end(grid) for grid, _ in lost.values()) for end in (min, max))
     for i, (axes, (dtype, (grid, share))) in enumerate(zip(strips, lost.items(), strict=True)):
         color, _ = _style(i)
-        shown = np.maximum(grid, low)
         axes.set_xscale("log")
-        axes.fill_between(shown, share, step="mid", facecolor="none", edgecolor=color, hatch="////", linewidth=0.8)
+        axes.fill_between(grid, share, step="mid", facecolor="none", edgecolor=color, hatch="////", linewidth=0.8)
         axes.set_xlim(low, high)
         axes.set_ylim(0, 1.04)
         axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
