@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from html import escape
 from math import isinf
 from typing import Any
@@ -29,6 +30,7 @@ from diffbench.functions.grammar import (
     walk,
 )
 from diffbench.functions.lines import Line, axes, evaluate_along, formula_along, pairs, read_vectors
+from diffbench.functions.models import Model, cost_along
 from diffbench.functions.noise import Noise, parse_noise
 from diffbench.rounding import exact_float, exact_number, exact_text, round_to
 
@@ -110,6 +112,10 @@ class Function:
         point.
     lines : tuple of Line
         With several variables the point and the coordinate that each of `points` stands for.
+    model : Model, optional
+        Of a cost of :meth:`of_model`: what it is the cost of.
+    parameter : int, optional
+        Of a line of such a cost: the parameter that varies.
 
     Raises
     ------
@@ -134,6 +140,8 @@ class Function:
     printed: tuple[Printed, ...]
     noise: Noise | None
     lines: tuple[Line, ...]
+    model: Model | None
+    parameter: int | None
 
     def __init__(
         self,
@@ -164,9 +172,16 @@ class Function:
             raise InputError(f"function: {name} of several variables can have no domain, printed numbers or noise")
         lines = axes(read_vectors(given, parsed.variables, name)) if declared else ()
         exact = tuple(line.x for line in lines) if declared else _exact(given, region, name)
-        values = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed), stated, lines)
+        own = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed), stated, lines)
+        values = (*own, None, None)
         for field, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, field, value)
+
+    @classmethod
+    def of_model(cls, name: str, model: Model, *, tags: Sequence[str] = (), source: str = "") -> "Function":
+        """Return the cost of a model as a function of all its parameters, at the model's own."""
+        function = cls(name, model.formula, [model.parameters], tags=tags, source=source, variables=model.names)
+        return function._with(model=model)
 
     def compile(self, dtype: str) -> Evaluate:
         """Return the numpy code that is measured, in a real or complex dtype.
@@ -205,12 +220,14 @@ class Function:
     @property
     def vectors(self) -> tuple[tuple[Fraction, ...], ...]:
         """The points of a function of several variables."""
-        return tuple(dict.fromkeys(line.at for line in self.lines))
+        # The lines of a point share it; to compare points of a thousand coordinates would take its time.
+        firsts = (k == 0 or line.at is not self.lines[k - 1].at for k, line in enumerate(self.lines))
+        return tuple(line.at for line, is_first in zip(self.lines, firsts, strict=True) if is_first)
 
     @property
     def mixed(self) -> "Function":
         """The same function with the lines of its mixed partial derivatives, whose points are all t = 0."""
-        lines = pairs(self.vectors)
+        lines = pairs(self.vectors) if self.model is None else ()
         return self._with(points=tuple(line.x for line in lines), lines=lines)
 
     def along_lines(self, dtype: str) -> tuple["Function", ...]:
@@ -222,6 +239,8 @@ class Function:
 
         The other coordinates are numbers of the dtype; where one overflows, so does the point.
         """
+        if self.model is not None:
+            return self._parameter_line(self.model, row, dtype)
         at, along = self.lines[row]
         rounded = [round_to(value, dtype) for value in at]
         overflows = any(map(isinf, rounded))
@@ -232,6 +251,22 @@ class Function:
             evaluate=self.evaluate and evaluate_along(self.evaluate, line, dtype),
             lines=(),
         )
+
+    def _parameter_line(self, model: Model, row: int, dtype: str) -> "Function":
+        """Return what the cost of a model is along one parameter; its formula has no meaning but its text."""
+        (i,) = self.lines[row].along
+        name = self.formula.variables[i]
+        return self._with(
+            formula=Formula(f"{self.formula.text}, along {name}", self.formula.tree, (name,)),
+            points=(self.points[row],),
+            evaluate=partial(cost_along, model, i, dtype),
+            lines=(),
+            parameter=i,
+        )
+
+    def place(self, line: Line) -> str:
+        """Return the point of a line as text; that of a model follows from its seed."""
+        return line.place(self.formula.variables) if self.model is None else f"seed {self.model.seed}"
 
     def _with(self, **values: object) -> "Function":
         other = copy(self)
@@ -245,8 +280,9 @@ class Function:
     @property
     def places(self) -> list[str]:
         """The points as texts."""
-        places = dict.fromkeys(line.place(self.formula.variables) for line in self.lines)
-        return list(places) or [exact_text(point) for point in self.points]
+        if self.lines:
+            return [self.place(Line(at, (0,))) for at in self.vectors]
+        return [exact_text(point) for point in self.points]
 
     def __repr__(self) -> str:
         places = self.places

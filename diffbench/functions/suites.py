@@ -11,12 +11,13 @@ from typing import Any
 from diffbench.errors import InputError, nearest
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.grammar import parse_formula
+from diffbench.functions.models import Model
 from diffbench.reading import read_regular
 from diffbench.rounding import MAX_BITS
 
 MAX_TOML_BYTES = 2**26
 
-BUILT_IN = ("lab", "standard", "published", "ml", "noisy", "multivariate")
+BUILT_IN = ("lab", "standard", "published", "ml", "noisy", "multivariate", "models")
 """Suites that come with the package, in the order in which names of functions are looked up."""
 
 
@@ -115,6 +116,8 @@ _KEYS = ("name", "formula", "variable", "variables", "points", "domain", "tags",
 
 def function_from_table(table: Mapping[str, Any]) -> Function:
     """Make a function from a TOML table or a JSON object."""
+    if "model" in table:
+        return _model_from_table(table)
     name = _text(table, "name", "function") or _text(table, "formula", "function")
     where = f"function {name[:60]!r}"
     check_keys(table, _KEYS, where)
@@ -135,6 +138,21 @@ def function_from_table(table: Mapping[str, Any]) -> Function:
     )
 
 
+def _model_from_table(table: Mapping[str, Any]) -> Function:
+    """Make the cost of a model from a table with its kind and sizes."""
+    name = _text(table, "name", "function") or _text(table, "model", "function")
+    where = f"function {name[:60]!r}"
+    check_keys(table, ("name", "model", "sizes", "samples", "seed", "tags", "source"), where)
+    model = Model(
+        _text(table, "model", where),
+        tuple(_list_of(table, "sizes", int, where)),
+        **{key: table[key] for key in ("samples", "seed") if key in table},
+    )
+    return Function.of_model(
+        name, model, tags=_list_of(table, "tags", str, where), source=_text(table, "source", where)
+    )
+
+
 def _printed(table: Mapping[str, Any], where: str) -> Printed:
     known = {field.name: field for field in fields(Printed)}
     check_keys(table, tuple(known), f"printed number of {where}")
@@ -151,7 +169,13 @@ def _text(table: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-_KINDS = {str: "texts", dict: "tables", (str, int, float): "numbers", (list, dict): "lists of numbers"}
+_KINDS = {
+    str: "texts",
+    dict: "tables",
+    int: "whole numbers",
+    (str, int, float): "numbers",
+    (list, dict): "lists of numbers",
+}
 
 
 def _list_of(table: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> list[Any]:

@@ -13,6 +13,7 @@ from diffbench.reference.branches import branch
 from diffbench.reference.exact import WORKING_DIGITS, references
 from diffbench.reference.multiprecision import agreed_value
 from diffbench.reference.program import NoBallError
+from diffbench.reference.reverse import gradient_references
 from diffbench.reference.verdict import Reference
 from diffbench.reference.ways import derived
 from diffbench.rounding import exact_text, round_array
@@ -52,7 +53,8 @@ class Verification:
 def verify(functions: Sequence[Function], derivatives: Sequence[int]) -> Iterator[Verification]:
     """Yield the verification of each derivative of each function."""
     for function in functions:
-        for derivative in derivatives:
+        # Of the costs of models there are first derivatives only.
+        for derivative in derivatives if function.model is None else {1}.intersection(derivatives):
             yield _verify(function, derivative)
 
 
@@ -74,7 +76,7 @@ def _verify(function: Function, derivative: int) -> Verification:
 
 def _verify_line(function: Function, derivative: int) -> Verification:
     points = [float(x) for x in round_array(function.points, "float64")]
-    found = zip(points, references(function.formula, points, derivative), strict=True)
+    found = zip(points, _references(function, points, derivative), strict=True)
     known = [(x, reference) for x, reference in found if reference is not None]
     witnesses = [_witness(function, Fraction(x), derivative, each) for x, each in known]
     agreeing = [each.ball.agrees_with(w) for (_, each), w in zip(known, witnesses, strict=True) if w is not None]
@@ -90,12 +92,18 @@ def _verify_line(function: Function, derivative: int) -> Verification:
     )
 
 
+def _references(function: Function, points: list[float], derivative: int) -> list[Reference | None]:
+    if function.model is not None and function.parameter is not None:
+        return [gradient_references(function.model, "float64")[function.parameter]]
+    return references(function.formula, points, derivative)
+
+
 def _witness(function: Function, x: Fraction, derivative: int, reference: Reference) -> Ball | None:
     """Return what mpmath says of the symbolic derivative, or None where it says nothing.
 
     Where branches meet it is asked about the right one; what is 0 two precisions of mpmath cannot tell.
     """
-    if not reference.is_settled or reference.ball.has_vanished:
+    if not reference.is_settled or reference.ball.has_vanished or function.model is not None:
         return None
     symbol = variable_symbol(function.formula)
     meets = reference.second_opinion == "symbolic" and derivative > 0

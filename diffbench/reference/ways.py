@@ -217,7 +217,7 @@ class Ways:
             opinions |= zip(unclear, jet.at_points(unclear, self._derivative, bits), strict=True)
             balls = way.at_points(waiting, bits)
             for x, ball, parts in zip(waiting, balls, settled(balls, digits), strict=True):
-                if not _is_tight(opinions[x], ball):
+                if not is_tight(opinions[x], ball):
                     del opinions[x]
                 elif parts is not None and ball.agrees_with(opinions[x]):
                     found[x] = Reference(
@@ -312,8 +312,8 @@ class Ways:
             bits = max(128, found.ball.bits // 2)
             while bits <= 2 * max(found.ball.bits, MAX_SIDE_BITS):
                 jet = self._jet(x, self._derivative, bits)
-                if _is_tight(jet, found.ball):
-                    return _judged(found, jet, "jet")
+                if is_tight(jet, found.ball):
+                    return judged(found, jet, "jet")
                 bits *= 2
         return self._by_circle(found, smooth, x, hole=False)
 
@@ -324,8 +324,8 @@ class Ways:
             return _unchecked(found, f"no second way for {error}")
         bits = _ZERO_BITS if found.ball.has_vanished and not hole else _CIRCLE_BITS
         for circle in program.derivatives(x, self._derivative, bits, hole=hole):
-            if _is_tight(circle, found.ball):
-                return _judged(found, circle, "circle")
+            if is_tight(circle, found.ball):
+                return judged(found, circle, "circle")
         return _unchecked(found, f"no second way settles it at {self._shown(x)}")
 
     def _circle_alone(self, smooth: sympy.Expr, x: Fraction, digits: int) -> Reference:
@@ -373,7 +373,7 @@ class Ways:
             return _unchecked(found, str(error))
         known = [ball for ball in balls if ball is not None]
         if len(known) == len(balls):
-            return min((_judged(found, ball, "symbolic") for ball in known), key=lambda each: each.is_settled)
+            return min((judged(found, ball, "symbolic") for ball in known), key=lambda each: each.is_settled)
         if len(ends) == 2 and ends[0] == ends[1]:
             return self._by_circle(found, ends[0], x, hole=True)
         return _unchecked(found, f"the branches that meet at {self._shown(x)} have no symbolic derivative")
@@ -385,7 +385,7 @@ class Ways:
         if expression is None:
             return None
         ball = BallProgram(side**self._derivative * expression, symbol)(side * x, max(256, found.ball.bits))
-        return ball if _is_tight(ball, found.ball) else None
+        return ball if is_tight(ball, found.ball) else None
 
     def _without_balls(self, x: Fraction, digits: int, function: str) -> Reference:
         """Return what two precisions of mpmath agree on; heuristic, so no more than "agreed"."""
@@ -513,7 +513,7 @@ def _beyond_range(ball: Ball, parts: tuple[int, float, float]) -> str:
     return "its absolute value is below 2^-131072" if parts[1] == 0 and ball.is_below_range else ""
 
 
-def _is_tight(opinion: Ball, ball: Ball) -> bool:
+def is_tight(opinion: Ball, ball: Ball) -> bool:
     """Return whether a second opinion says enough to confirm or to contradict."""
     if opinion.value is None or ball.value is None:
         return False
@@ -528,7 +528,8 @@ def _unchecked(found: Reference, why: str) -> Reference:
     return found._replace(reason="; ".join(filter(None, (found.reason, f"{_UNCHECKED}{why}"))))
 
 
-def _judged(found: Reference, opinion: Ball, name: str) -> Reference:
+def judged(found: Reference, opinion: Ball, name: str) -> Reference:
+    """Return a reference with the verdict that a second opinion gives it."""
     if found.ball.agrees_with(opinion):
         return found._replace(verdict="certified", second_opinion=name)
     return uncertain(f"two ways disagree: {name} gives {decimal_text(to_mpf(opinion.midpoint), 17)}", found.ball)

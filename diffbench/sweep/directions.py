@@ -31,7 +31,7 @@ def directions(function: Function) -> tuple[Direction, ...]:
     names = function.formula.variables
     if not function.lines:
         return tuple(Direction(names[0], f"{names[0]}={exact_text(x)}") for x in function.points)
-    return tuple(Direction(line.direction(names), line.place(names)) for line in function.lines)
+    return tuple(Direction(line.direction(names), function.place(line)) for line in function.lines)
 
 
 def _mixed(function: Function) -> list[bool]:

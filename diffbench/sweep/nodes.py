@@ -569,8 +569,13 @@ def check_answer(values: Any, shape: tuple[int, ...], dtype: str) -> None:
 
 
 def undefined(function: Function, nodes: Array, values: Array) -> Array:
-    """Return where f is not finite inside its domain because it is not defined, or not real, there."""
+    """Return where f is not finite inside its domain because it is not defined, or not real, there.
+
+    The cost of a model is defined everywhere.
+    """
     found = np.zeros(values.shape, dtype=bool)
+    if function.model is not None:
+        return found
     suspects = function.domain.contains_array(nodes) & ~np.isfinite(values)
     if suspects.any():
         distinct, places = np.unique(nodes[suspects], return_inverse=True)

@@ -306,6 +306,8 @@ def _defined(function: Function, time_limit: float) -> Iterator[tuple[str, bool]
         yield from zip(
             map(exact_text, function.points), are_defined(function.formula, function.points, time_limit), strict=True
         )
+    if function.model is not None:
+        return
     for line in axes(function.vectors)[:: len(function.formula.variables)]:
         along = formula_along(function.formula, line)
         yield line.place(function.formula.variables), are_defined(along, [line.x], time_limit)[0]

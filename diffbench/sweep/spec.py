@@ -283,6 +283,9 @@ class Spec(BaseModel):
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled:
             raise InputError(f"schemes: two different ones are called {doubled!r}")
+        costs = [function.name for function in self.functions if function.model is not None]
+        if costs and set(self.derivatives) != {1}:
+            raise InputError(f"derivatives: {costs[0]} is the cost of a model, of which there are first ones only")
         if not (self.functions and self.dtypes and self.derivatives):
             raise EmptySelectionError("spec: nothing is selected")
         if self.has_generated_points:
@@ -585,6 +588,12 @@ def _scheme_entry(scheme: Scheme, *, several: bool) -> str:
 def _function_lines(function: Function) -> Iterator[str]:
     yield "[[functions]]"
     yield f"name = {_toml(function.name)}"
+    if function.model is not None:
+        for key in ("kind", "sizes", "samples", "seed"):
+            yield f"{'model' if key == 'kind' else key} = {_toml(getattr(function.model, key))}"
+        yield f"tags = {_toml(function.tags)}"
+        yield f"source = {_toml(function.source)}"
+        return
     yield f"formula = {_toml(function.formula.text)}"
     if function.lines:
         yield f"variables = {_toml(function.formula.variables)}"

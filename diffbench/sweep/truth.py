@@ -9,6 +9,7 @@ import numpy.typing as npt
 from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.reference.exact import references
+from diffbench.reference.reverse import gradient_references
 from diffbench.reference.verdict import Reference, uncertain
 from diffbench.reference.wide import wide_references
 from diffbench.rounding import exact_values
@@ -22,6 +23,8 @@ _OUTSIDE = "x leaves the domain by rounding to the dtype"
 
 def block_references(function: Function, x: Array, derivative: int, time_limit: float) -> tuple[Reference, ...]:
     """Return the references at points of the working dtype."""
+    if function.model is not None and function.parameter is not None:
+        return (gradient_references(function.model, x.dtype.name)[function.parameter],)
     inside = exact_values(x[function.domain.contains_array(x)])
     dtype = find_dtype(x.dtype.name)
     if dtype.is_wide:

@@ -86,7 +86,7 @@ def test_orthogonal_polynomials_are_expanded(name):
     assert sympy.degree(meaning(f"{name}(3, x)"), X) == 3
 
 
-@pytest.mark.parametrize("suite", BUILT_IN)
+@pytest.mark.parametrize("suite", [each for each in BUILT_IN if each != "models"])
 def test_no_float_reaches_sympy(suite):
     lines = [line for function in load_suite(suite).functions for line in function.along_lines("float64")[:1]]
     for function in lines:

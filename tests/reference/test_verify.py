@@ -16,7 +16,8 @@ from diffbench.reference.verify import verify
 
 
 @pytest.mark.parametrize(
-    "suite", [pytest.param(each, marks=[pytest.mark.slow] * (each == "multivariate")) for each in BUILT_IN]
+    "suite",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each == "multivariate")) for each in BUILT_IN if each != "models"],
 )
 def test_every_reference_of_the_suites_is_certified_by_a_second_way(suite):
     functions = load_suite(suite).functions
@@ -28,6 +29,15 @@ def test_every_reference_of_the_suites_is_certified_by_a_second_way(suite):
         assert each.third_opinions <= each.second_opinions
         assert each.disagreements == 0
         assert len(each.remarks) == each.verdicts["nondifferentiable"]
+
+
+def test_of_the_costs_of_models_the_gradients_are_verified():
+    small = [function for function in load_suite("models").functions if len(function.points) <= 100]
+    found = list(verify(small, [1, 2]))
+    assert [(each.function, each.derivative) for each in found] == [(function.name, 1) for function in small]
+    for each, function in zip(found, small, strict=True):
+        assert each.verdicts == {"certified": len(function.points)}
+        assert (each.second_opinions, each.disagreements) == (len(function.points), 0)
 
 
 def test_mpmath_confirms_nearly_everything_that_is_not_0():

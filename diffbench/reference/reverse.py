@@ -1,0 +1,155 @@
+"""Gradients of the costs of models in balls: one pass over the tape and back gives all components.
+
+Each is confirmed by the jet of the cost along its own parameter, in FLINT's power series: other rules of
+differentiation, applied forwards.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from flint import arb, arb_series
+
+from diffbench.functions.models import Model
+from diffbench.functions.tape import Step, Tape
+from diffbench.reference.balls import Ball, exact_ball, precision, settled
+from diffbench.reference.exact import WORKING_DIGITS
+from diffbench.reference.verdict import Reference, uncertain
+from diffbench.reference.ways import MAX_BITS, is_tight, judged
+from diffbench.rounding import round_to
+
+Vector = list[Any]
+"""A number for each sample, or one for all."""
+
+FIRST_BITS = 192
+
+
+@lru_cache(maxsize=16)
+def gradient_references(model: Model, dtype: str) -> tuple[Reference, ...]:
+    """Return the references of all components of the gradient at the parameters as they are in a dtype."""
+    at = [Fraction(round_to(value, dtype)) for value in model.parameters]
+    found: dict[int, Reference] = {}
+    bits = FIRST_BITS
+    while len(found) < len(at) and bits <= MAX_BITS:
+        waiting = [i for i in range(len(at)) if i not in found]
+        balls = gradient(model, at, bits)
+        parts = settled([balls[i] for i in waiting], WORKING_DIGITS)
+        opinions = slopes(model, at, waiting, bits)
+        for i, own, opinion in zip(waiting, parts, opinions, strict=True):
+            if own is not None and is_tight(opinion, balls[i]):
+                found[i] = judged(Reference("agreed", "ball", balls[i], *own), opinion, "jet")
+        bits *= 2
+    return tuple(found.get(i, uncertain(f"not settled with {MAX_BITS} bits")) for i in range(len(at)))
+
+
+def gradient(model: Model, at: Sequence[Fraction], bits: int) -> list[Ball]:
+    """Return the balls of all components of the gradient, by one pass forwards and one backwards.
+
+    Parameters
+    ----------
+    model : Model
+        Whose cost it is.
+    at : sequence of Fraction
+        The parameters.
+    bits : int
+        The working precision.
+    """
+    tape = model.tape
+    with precision(bits):
+        values = _values(tape, at, BALLS)
+        adjoints: list[Vector | None] = [None] * len(tape.steps)
+        adjoints[-1] = [arb(1)]
+        for place in range(len(tape.steps) - 1, -1, -1):
+            step, own = tape.steps[place], adjoints[place]
+            if own is None or not step.operands:
+                continue
+            shares = _BACKWARDS[step.operation](own, values[place], *(values[k] for k in step.operands))
+            for operand, share in zip(step.operands, shares, strict=True):
+                before = adjoints[operand]
+                adjoints[operand] = share if before is None else _each(_add, before, share)
+        found = [adjoints[place] for place in tape.parameters]
+        return [Ball.of(sum(each or [], arb(0)), bits) for each in found]
+
+
+def slopes(model: Model, at: Sequence[Fraction], parameters: Sequence[int], bits: int) -> list[Ball]:
+    """Return the balls of some components, each by the series of the cost along its parameter."""
+    tape = model.tape
+    with precision(bits):
+        values = [[arb_series([each], 2) for each in value] for value in _values(tape, at, BALLS)]
+        found = []
+        for i in parameters:
+            line = [arb_series([exact_ball(at[i]), 1], 2)]
+            cost = tape.along(i, line, values, SERIES, tape.depending_on(i))
+            found.append(Ball.of(cost[0][1], bits))
+    return found
+
+
+def slope_along(model: Model, at: Sequence[Fraction], direction: Sequence[Fraction], bits: int) -> Ball:
+    """Return the ball of the derivative of the cost along a direction, by the series of the whole tape."""
+    with precision(bits):
+        lines = [[arb_series([exact_ball(x), exact_ball(v)], 2)] for x, v in zip(at, direction, strict=True)]
+        constant: Callable[[Step], Vector] = lambda step: [arb_series([exact_ball(x)], 2) for x in step.data]  # noqa: E731
+        return Ball.of(model.tape.values(lines, constant, SERIES)[-1][0][1], bits)
+
+
+def _values(tape: Tape, at: Sequence[Fraction], table: dict[str, Callable[..., Vector]]) -> list[Vector]:
+    return tape.values([[exact_ball(x)] for x in at], lambda step: [exact_ball(x) for x in step.data], table)
+
+
+def _each(operation: Callable[..., Any], *vectors: Vector) -> Vector:
+    """Apply an operation for each sample; a vector of one number has it for all."""
+    length = max(map(len, vectors))
+    rows = (each if len(each) == length else each * length for each in vectors)
+    return [operation(*row) for row in zip(*rows, strict=True)]
+
+
+def _by_sample(operation: Callable[..., Any]) -> Callable[..., Vector]:
+    return lambda *vectors: _each(operation, *vectors)
+
+
+def _add(u: Any, v: Any) -> Any:
+    return u + v
+
+
+def _mean(u: Vector) -> Vector:
+    return [sum(u[1:], u[0]) / len(u)]
+
+
+def _table(tanh: Callable[[Any], Any]) -> dict[str, Callable[..., Vector]]:
+    return {
+        "add": _by_sample(_add),
+        "subtract": _by_sample(lambda u, v: u - v),
+        "multiply": _by_sample(lambda u, v: u * v),
+        "tanh": _by_sample(tanh),
+        "softplus": _by_sample(lambda u: (1 + u.exp()).log()),
+        "mean": _mean,
+    }
+
+
+def _tanh_series(u: arb_series) -> arb_series:
+    """Return tanh as 1 − 2/(exp(2u) + 1), which is another way to its derivative than 1 − tanh²."""
+    return 1 - 2 / ((2 * u).exp() + 1)
+
+
+BALLS = _table(arb.tanh)
+SERIES = _table(_tanh_series)
+
+_BACKWARDS: dict[str, Callable[..., tuple[Vector, ...]]] = {
+    "add": lambda own, _, u, v: (_shared(own, u), _shared(own, v)),
+    "subtract": lambda own, _, u, v: (_shared(own, u), _shared(_each(lambda a: -a, own), v)),
+    "multiply": lambda own, _, u, v: (_shared(_each(_times, own, v), u), _shared(_each(_times, own, u), v)),
+    "tanh": lambda own, value, _: (_each(lambda a, t: a * (1 - t * t), own, value),),
+    "softplus": lambda own, _, u: (_each(lambda a, x: a / (1 + (-x).exp()), own, u),),
+    "mean": lambda own, _, u: ([own[0] / len(u)] * len(u),),
+}
+"""What the operands of an operation get of its adjoint, by the adjoint, its value and theirs."""
+
+
+def _times(u: Any, v: Any) -> Any:
+    return u * v
+
+
+def _shared(share: Vector, operand: Vector) -> Vector:
+    """Return what an operand gets; one number for all samples gets the sum."""
+    return [sum(share[1:], share[0])] if len(operand) == 1 < len(share) else share
