@@ -26,6 +26,7 @@ _HOME = {
     "conformance": "sweep.conformance",
     "exact_derivative": "reference.exact",
     "find_baseline": "analysis.accepted",
+    "gradients": "analysis.gradients",
     "load": "sweep.stored",
     "measure_derivative": "analysis.accuracy",
     "measure_gradient": "analysis.accuracy",

@@ -172,7 +172,7 @@ def modelled_curves(
 ) -> Iterator[tuple[int, int, DifferenceScheme, PointModel]]:
     """Yield scheme and point of every curve of a block that the model covers, with the model.
 
-    It covers functions of one variable, where the derivative is certified.
+    It covers what has a formula, where the derivative is certified, in dtypes of at most 64 bits.
 
     Parameters
     ----------
@@ -181,17 +181,25 @@ def modelled_curves(
     function : Function, optional
         The block's, where more is known of it than its formula.
     """
-    if any("," in each.at for each in block.directions):
-        return
     schemes = [_scheme(name, block.derivative) for name in block.schemes]
     for p, reference in enumerate(block.references):
         if reference.verdict != "certified" or not (np.isfinite(block.x[p]) and find_dtype(block.dtype).is_narrow):
             continue
-        own = function or Function(block.function, block.formula, [float(block.x[p])])
+        own = function_at(block, p, function)
+        if own is None:
+            continue
         model = PointModel(Near(own, float(block.x[p]), block.dtype), reference, block.grid)
         for s, scheme in enumerate(schemes):
             if scheme is not None:
                 yield s, p, scheme, model
+
+
+def function_at(block: Block, point: int, known: Function | None) -> Function | None:
+    """Return the function of one variable that a point of a block belongs to, None where there is no formula of it."""
+    if known is not None:
+        along = known.along(block.first + point, block.dtype)
+        return along if along.model is None else None
+    return None if block.directions else Function(block.function, block.formula, [float(block.x[point])])
 
 
 def functions_of(results: Results) -> dict[str, Function]:

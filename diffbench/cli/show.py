@@ -13,6 +13,7 @@ from diffbench.report.precision import PRECISION, Precision
 from diffbench.report.table import Table
 from diffbench.report.tables import (
     estimates_table,
+    gradients_table,
     is_small,
     model_table,
     published_steps_table,
@@ -28,6 +29,7 @@ from diffbench.sweep.stored import load
 
 ALONE = {
     "estimates": estimates_table,
+    "gradients": gradients_table,
     "model": model_table,
     "published": lambda _: published_table(),
     "published-steps": published_steps_table,

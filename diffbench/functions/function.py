@@ -274,6 +274,17 @@ class Function:
             object.__setattr__(other, field, value)
         return other
 
+    def along(self, row: int, dtype: str) -> "Function":
+        """Return the function of one variable that a row of a block measures; mixed derivatives follow the others."""
+        if not self.lines:
+            return self
+        beyond = row - len(self.lines)
+        return self.line(row, dtype) if beyond < 0 else self.mixed.line(beyond, dtype)
+
+    def __hash__(self) -> int:
+        # Equal ones have the same name and formula, and points of a thousand coordinates take their time.
+        return hash((self.name, self.formula))
+
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}"
 

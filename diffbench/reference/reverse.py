@@ -11,13 +11,15 @@ from typing import Any
 
 from flint import arb, arb_series
 
+from diffbench.dtypes import find_dtype
 from diffbench.functions.models import Model
 from diffbench.functions.tape import Step, Tape
 from diffbench.reference.balls import Ball, exact_ball, precision, settled
 from diffbench.reference.exact import WORKING_DIGITS
 from diffbench.reference.verdict import Reference, uncertain
 from diffbench.reference.ways import MAX_BITS, is_tight, judged
-from diffbench.rounding import round_to
+from diffbench.reference.wide import word_digits
+from diffbench.rounding import exact_float, round_to
 
 Vector = list[Any]
 """A number for each sample, or one for all."""
@@ -28,13 +30,14 @@ FIRST_BITS = 192
 @lru_cache(maxsize=16)
 def gradient_references(model: Model, dtype: str) -> tuple[Reference, ...]:
     """Return the references of all components of the gradient at the parameters as they are in a dtype."""
-    at = [Fraction(round_to(value, dtype)) for value in model.parameters]
+    at = [exact_float(round_to(value, dtype)) for value in model.parameters]
+    digits = word_digits(dtype) if find_dtype(dtype).is_wide else WORKING_DIGITS
     found: dict[int, Reference] = {}
     bits = FIRST_BITS
     while len(found) < len(at) and bits <= MAX_BITS:
         waiting = [i for i in range(len(at)) if i not in found]
         balls = gradient(model, at, bits)
-        parts = settled([balls[i] for i in waiting], WORKING_DIGITS)
+        parts = settled([balls[i] for i in waiting], digits)
         opinions = slopes(model, at, waiting, bits)
         for i, own, opinion in zip(waiting, parts, opinions, strict=True):
             if own is not None and is_tight(opinion, balls[i]):

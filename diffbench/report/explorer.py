@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from diffbench.analysis.model import PointModel, power_sums
 from diffbench.analysis.near import Near
-from diffbench.analysis.predict import AS_GOOD, digits_of, measured_curve, optimum
+from diffbench.analysis.predict import AS_GOOD, digits_of, function_at, measured_curve, optimum
 from diffbench.errors import DiffbenchError, InputError, UnsupportedError
 from diffbench.functions.function import Function
 from diffbench.reference.pair import unit_in_last_place
@@ -199,7 +199,9 @@ def _expected(block: Block, point: int, function: Function | None) -> dict[int, 
     reference, x = block.references[point], float(block.x[point])
     if reference.verdict != "certified" or not np.isfinite(x) or not block.grid_size:
         return {}
-    own = function or Function(block.function, block.formula, [x])
+    own = function_at(block, point, function)
+    if own is None:
+        return {}
     found = {}
     try:
         model = PointModel(Near(own, x, block.dtype), reference, block.grid)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffbench.analysis.gradients import GRADIENT_CRITERION, gradient_rows, has_gradients
 from diffbench.analysis.predict import prediction_rows, published_rows
 from diffbench.analysis.published_steps import PUBLISHED_CRITERION, has_published_steps, published_step_rows
 from diffbench.analysis.regret import EVERY, REGRET_CRITERION, regret_rows
@@ -256,6 +257,25 @@ def published_steps_table(results: Results) -> Table:
     return Table("What do default steps leave?", PUBLISHED_CRITERION, columns, published_step_rows(results))
 
 
+def gradients_table(results: Results) -> Table:
+    """Return the error of gradients as a whole, by point and scheme."""
+    columns = (
+        Column("function", "function"),
+        Column("at", "at"),
+        Column("derivative", "derivative", "count"),
+        Column("dtype", "dtype"),
+        Column("scheme", "scheme"),
+        Column("components", "components", "count"),
+        Column("certified", "certified", "count"),
+        Column("optimal_epsilon", "optimal ε", "rounded"),
+        Column("norm_error", "error", "rounded"),
+        Column("least_digits", "least digits", "digits"),
+        Column("evaluations", "evaluations", "count"),
+        Column("check", "check at 1e-7", "rounded"),
+    )
+    return Table("Gradients", GRADIENT_CRITERION, columns, gradient_rows(results))
+
+
 def noise_table(results: Results) -> Table:
     """Return the curves of functions with stated noise: what is stated, estimated, predicted and measured."""
     from diffbench.analysis.noise import noise_rows
@@ -447,6 +467,8 @@ def run_tables(results: Results) -> dict[str, Table]:
         tables["published-steps"] = published_steps_table(results)
     if results.blocks and any(part.noise for part in results.curves):
         tables["noise"] = noise_table(results)
+    if has_gradients(results):
+        tables["gradients"] = gradients_table(results)
     if holds_published(results):
         tables["published"] = published_table()
     return tables | ({"estimates": estimates_table(results)} if is_small(results) else {})
