@@ -22,7 +22,7 @@ from diffbench.sweep.export import STRINGS
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # pragma: no cover  (Windows has no such locks)
     fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 MAX_JSON_BYTES = 2**28
