@@ -1,11 +1,13 @@
 """The dtypes that a sweep can run in: what is known of each is asked for here."""
 
+import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from importlib import import_module
 
 import numpy as np
+from mpmath.libmp import dps_to_prec
 
 from diffbench.errors import InputError
 
@@ -16,7 +18,12 @@ PLAIN = ("float16", "float32", "float64")
 """Those that numpy has everywhere."""
 
 NAMES = ("float16", "bfloat16", "float32", "float64", "longdouble")
-"""All of them, by rising precision."""
+"""All that have a name, by rising precision; beside them there is ``mp:D``."""
+
+MAX_DIGITS = 100
+"""Of ``mp:D``: irrational constants and epsilons are held to 400 bits."""
+
+_MULTIPLE = re.compile(r"mp:([1-9]\d{0,3})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,13 @@ class Dtype:
     name : str
         As in specs and tables.
     bits : int
-        How many a number takes.
+        How many a number takes; for mpmath's those of its significand.
     precision : int
         Bits of a significand, the leading one included.
     lowest : int
         2**lowest is the least positive number.
-    largest : Fraction
-        The largest number.
+    largest : Fraction or None
+        The largest number; None in mpmath, where exponents have no end that a sweep would meet.
     complex : str or None
         The matching complex dtype, None where there is none.
     epsilons : tuple of str
@@ -47,15 +54,20 @@ class Dtype:
     bits: int
     precision: int
     lowest: int
-    largest: Fraction = field(repr=False)
+    largest: Fraction | None = field(repr=False)
     complex: str | None = None
     epsilons: tuple[str, ...] = DEFAULT_EPSILONS
     unavailable: str = ""
 
     @property
+    def is_multiple(self) -> bool:
+        """Whether its numbers are those of mpmath, not numpy's."""
+        return self.largest is None
+
+    @property
     def is_wide(self) -> bool:
         """Whether float64 does not hold all of its numbers."""
-        return self.bits > 64
+        return self.bits > 64 or self.is_multiple
 
     @property
     def is_narrow(self) -> bool:
@@ -71,6 +83,17 @@ class Dtype:
     def least_exponent(self) -> int:
         """2**least_exponent is the least normal number."""
         return self.lowest + self.precision - 1
+
+
+def file_label(dtype: str) -> str:
+    """Return the name of a dtype as names of files have it, which not everywhere may hold a colon.
+
+    Examples
+    --------
+    >>> file_label("mp:50")
+    'mp50'
+    """
+    return dtype.replace(":", "")
 
 
 @cache
@@ -95,7 +118,10 @@ def find_dtype(name: str) -> Dtype:
         return _longdouble()
     if name == np.dtype("longdouble").name:
         return find_dtype("longdouble")
-    raise InputError(f"dtype: {name[:60]!r} is not one of {', '.join(NAMES)}")
+    match = _MULTIPLE.fullmatch(name)
+    if match:
+        return _multiple(name, int(match[1]))
+    raise InputError(f"dtype: {name[:60]!r} is not one of {', '.join(NAMES)}, mp:D")
 
 
 def _of_numpy(name: str) -> Dtype:
@@ -104,6 +130,14 @@ def _of_numpy(name: str) -> Dtype:
     lowest = int(info.minexp) - int(info.nmant)
     complex_dtype = {"float32": "complex64", "float64": "complex128"}.get(name)
     return Dtype(name, int(info.bits), int(info.nmant) + 1, lowest, largest, complex_dtype)
+
+
+def _multiple(name: str, digits: int) -> Dtype:
+    """Return mpmath's arithmetic of so many decimal digits."""
+    if not 2 <= digits <= MAX_DIGITS:
+        raise InputError(f"dtype: {name} has not from 2 to {MAX_DIGITS} digits")
+    bits = int(dps_to_prec(digits))
+    return Dtype(name, bits, bits, -(2**30), None, f"mpc:{digits}", (f"1:1e-{digits}:2/decade",))
 
 
 def _longdouble() -> Dtype:

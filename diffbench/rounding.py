@@ -120,8 +120,8 @@ def unit_roundoff(dtype: str) -> float:
 def round_to(value: Fraction, dtype: str) -> float:
     """Round an exact rational once, to nearest even, into a dtype.
 
-    The result is a Python float that has the value exactly, or for longdouble a number of numpy; beyond the range it is
-    infinite.
+    The result is a Python float that has the value exactly, for longdouble a number of numpy, for ``mp:D`` a fraction;
+    beyond the range it is infinite.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def round_to(value: Fraction, dtype: str) -> float:
     known = find_dtype(dtype)
     precision, lowest = known.precision, known.lowest
     if known.is_wide:
-        wide: float = _as_longdouble(value, known)
+        wide: float = _wide(value, known)
         return wide
     if value == 0:
         return 0.0
@@ -142,7 +142,7 @@ def round_to(value: Fraction, dtype: str) -> float:
         rounded = math.ldexp(mantissa, exponent)
     except OverflowError:
         rounded = math.inf
-    if rounded > known.largest:
+    if known.largest is not None and rounded > known.largest:
         rounded = math.inf
     return -rounded if value < 0 else rounded
 
@@ -175,9 +175,11 @@ def _rounded_parts(value: Fraction, precision: int, lowest: int) -> tuple[int, i
     return _divide(numerator, denominator, exponent), exponent
 
 
-def _as_longdouble(value: Fraction, known: Dtype) -> Any:
-    """Return a longdouble, put together of pieces that float64 holds."""
+def _wide(value: Fraction, known: Dtype) -> Any:
+    """Return a number of more than 64 bits: a fraction, or a longdouble put together of pieces that float64 holds."""
     rounded = round_exactly(value, known.name)
+    if known.largest is None:
+        return rounded
     if abs(rounded) > known.largest:
         return np.longdouble(math.inf if value > 0 else -math.inf)
     mantissa, exponent = abs(rounded.numerator), 1 - rounded.denominator.bit_length()

@@ -4,17 +4,21 @@ import random
 import sys
 from fractions import Fraction
 
+import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench import Function, OpaqueScheme, Spec, compare, load, parse_formula, run
-from diffbench.dtypes import NAMES, PLAIN, find_dtype
+from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.compile import named_constant
+from diffbench.multiple import arithmetic
 from diffbench.reference.exact import references
-from diffbench.rounding import exact_float, round_array, round_to
+from diffbench.rounding import exact_float, exact_mpf, round_array, round_to
+from diffbench.sweep.multiple import NO_ARRAYS, NO_NOISE
 from diffbench.sweep.results import Status
 from diffbench.sweep.wide import TEXTS
 
@@ -117,9 +121,10 @@ def test_a_dtype_that_is_not_here_is_rows_with_the_reason(without_ml_dtypes, tmp
 # every dtype ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [name for name in NAMES if name not in PLAIN])
+@pytest.mark.parametrize("dtype", ["bfloat16", "longdouble", "mp:20"])
 def test_a_dtype_gives_the_same_bytes_however_it_is_measured(dtype, tmp_path):
-    spec = Spec(FUNCTIONS, dtypes=[dtype], derivatives=[1, 2], epsilons="1:1e-3:1/decade")
+    schemes = ["central-2", "richardson(forward-1)", "complex-step"]
+    spec = Spec(FUNCTIONS, schemes, dtypes=[dtype], derivatives=[1, 2], epsilons="1:1e-3:1/decade")
     expected = rows(run(spec, jobs=1))
     for options in ({"jobs": 2}, {"block_size": 3}, {"out": tmp_path / "run"}):
         assert rows(run(spec, **options)).equals(expected), options
@@ -134,7 +139,7 @@ def test_each_dtype_has_its_own_grid_where_none_is_asked_for():
     assert cells.sizes["column"] == 66
     for block in results.blocks:
         own = rules.sel(dtype=block.dtype)
-        assert own["status"].values.tolist() == block.status[0, :, -1].tolist()
+        assert own["status"].to_numpy().tolist() == block.status[0, :, -1].tolist()
         assert (cells["status"].sel(dtype=block.dtype) != Status.ABSENT).sum() == block.status.size
     asked = run(Spec("exp", ["central-2"], ["1/2", "1/4"], dtypes=["float32", "bfloat16"]))
     assert [block.grid_size for block in asked.blocks] == [2, 2]
@@ -272,3 +277,106 @@ def test_estimates_of_a_wide_dtype_survive_being_cut_and_put_together(tmp_path):
     assert (joined.wide.words, joined.error.tolist()) == (whole.wide.words, whole.error.tolist())
     counts = compare(parts, run(spec, jobs=1)).counts
     assert counts["unchanged"] == spec.planned
+
+
+# mp:D -----------------------------------------------------------------------------------------------------------------
+
+FEW = "1:1e-28:1/decade"
+
+
+def as_thirty(text):
+    return exact_mpf(arithmetic("mp:30").read(text))
+
+
+@pytest.mark.parametrize("name", ["mp:1", "mp:101", "mp:050", "mp:x", "mp:", "mp"])
+def test_digits_beyond_the_bounds_are_refused(name):
+    with pytest.raises(InputError, match=name):
+        Spec("exp", dtypes=[name])
+
+
+@pytest.mark.parametrize("digits", [2, 15, 50, 100])
+def test_precision_and_rounding_are_those_of_mpmath(digits):
+    name = f"mp:{digits}"
+    numbers = arithmetic(name)
+    with mpmath.workdps(digits):
+        assert find_dtype(name).precision == mpmath.mp.prec
+        third = mpmath.mpf(1) / 3
+    assert numbers.rounded(Fraction(1, 3)) == third
+    assert round_to(Fraction(1, 3), name) == exact_mpf(third)
+    assert numbers.read(numbers.text(third)) == third
+
+
+def test_estimates_are_textbook_arithmetic_in_so_many_digits():
+    (block,) = run(Spec("exp", ["forward-1", "central-4", "complex-step"], FEW, dtypes=["mp:30"], rules=[])).blocks
+    numbers = arithmetic("mp:30")
+    for p, c in ((0, 5), (2, 20), (3, 28)):
+        x, step = (numbers.read(text) for text in (block.wide.x[p], block.wide.epsilon[0, p, c]))
+        f = [numbers.exp(x + k * step) for k in (-2, -1, 0, 1, 2)]
+        eight, twelve = numbers.mpf(8), numbers.mpf(12)
+        found = [numbers.read(block.wide.estimate[s, p, c]) for s in range(3)]
+        assert found[0] == (f[3] - f[2]) / step
+        assert found[1] == ((f[0] - f[4]) + eight * (f[3] - f[1])) / twelve / step
+        assert found[2] == numbers.exp(numbers.mpc(x, step)).imag / step
+
+
+@pytest.mark.parametrize(
+    ("functions", "epsilons"),
+    [(["exp"], "1,1e-7,1e-14,1e-21,1e-28"), pytest.param(["exp", "cbrt", "log", "runge"], FEW, marks=pytest.mark.slow)],
+    ids=["some", "many"],
+)
+def test_errors_in_thirty_digits_agree_with_exact_arithmetic(functions, epsilons):
+    spec = Spec(functions, dtypes=["mp:30"], derivatives=[1, 2], epsilons=epsilons)
+    for seed, block in enumerate(run(spec).blocks):
+        assert disagreement(block, a_few(block, 40, seed), as_thirty) <= Fraction(1, 2**53), block.function
+
+
+def test_what_mpmath_cannot_do_is_told():
+    functions = [
+        Function("abs", "Abs(x)", ["1"]),
+        Function("own", "x", ["1"], evaluate=lambda x: x),
+        Function("noisy", "x", ["1"], noise="relative 1e-6"),
+        Function("log", "log(x)", ["1"], domain="(0, oo)"),
+        Function("pole", "1/(x - 1/2)", ["1"]),
+    ]
+    mine = OpaqueScheme("mine", lambda f, x, e: f(x))
+    rules = ["usual", "mathur"]
+    schemes = ["backward-1", "complex-step", mine]
+    spec = Spec(functions, schemes, ["1", "1/2"], dtypes=["mp:30"], rules=rules, anatomy=True)
+    frame = run(spec).to_frame()
+    assert len(frame) == spec.planned
+    found = {
+        (row.function, row.scheme, row.status, row.reason)
+        for row in frame.itertuples()
+        if row.status != "ok" and row.scheme != "mine" and row.epsilon_index is not pd.NA
+    }
+    assert found == {
+        ("abs", "complex-step", "unsupported", "needs complex values, which Abs does not take"),
+        ("own", "backward-1", "unsupported", NO_ARRAYS),
+        ("own", "complex-step", "unsupported", NO_ARRAYS),
+        ("noisy", "backward-1", "unsupported", NO_NOISE),
+        ("noisy", "complex-step", "unsupported", NO_NOISE),
+        ("log", "backward-1", "domain", "a node leaves (0, oo)"),
+        ("pole", "backward-1", "domain", "f is not defined or not real at a node"),
+    }
+    assert set(frame[frame["scheme"] == "mine"]["reason"]) == {NO_ARRAYS}
+    assert set(frame[frame["rule"] == "mathur"]["status"]) == {"unsupported"}
+    assert frame["node"].isna().all()
+
+
+def test_statuses_are_those_of_float64_where_nothing_collapses():
+    functions = ["sqrt-at-end", "abs", "log", "tan", "bump", "gamma"]
+    known = [name for name in functions if name in {function.name for function in Spec("standard").functions}]
+    assert len(known) > 3
+    spec = Spec(known, ["forward-1", "central-2"], "1:1e-5:1/decade", dtypes=["float64", "mp:30"])
+    frame = rows(run(spec))
+    found = [frame.query(f"dtype == '{dtype}'").reset_index()[["status", "reason"]] for dtype in spec.dtypes]
+    assert found[0].equals(found[1])
+
+
+def test_an_epsilon_of_zero_is_collapsed_in_mpmath():
+    rules = ["sqrt-u-relative"]
+    spec = Spec(Function("cos", "cos(x)", ["0"]), ["complex-step", "central-2"], ["1"], dtypes=["mp:30"], rules=rules)
+    frame = run(spec).to_frame().query("rule == 'sqrt-u-relative'")
+    assert frame["status"].tolist() == ["collapsed", "collapsed"]
+    assert frame["epsilon"].tolist() == [0.0, 0.0]
+    assert frame["error"].isna().all()

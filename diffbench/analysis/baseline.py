@@ -211,7 +211,8 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
     spec = spec_of(results)
     schemes = {scheme.name: scheme for scheme in spec.schemes}
     orders = _orders(spec) if with_orders else {}
-    parts = [_rows_of(block, schemes, orders) for block in results.blocks]
+    longest = max(block.grid_size for block in results.blocks)
+    parts = [_rows_of(block, schemes, orders, longest) for block in results.blocks]
     first = results.blocks[0]
     known = results.manifest if "evaluator" in results.manifest else current_provenance()
     suite = suite_of(spec)
@@ -288,10 +289,15 @@ def _joined(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else list(chain.from_iterable(parts))
 
 
-def _rows_of(block: Block, schemes: Mapping[str, Any], orders: Mapping[tuple[str, str, int], str]) -> dict[str, Any]:
-    """Return the columns of the curves of a block, schemes in order, points within them."""
+def _rows_of(
+    block: Block, schemes: Mapping[str, Any], orders: Mapping[tuple[str, str, int], str], longest: int
+) -> dict[str, Any]:
+    """Return the columns of the curves of a block, schemes in order, points within them, as wide as the longest."""
     names = [CurveName(*block.key, scheme, block.first + p) for scheme in block.schemes for p in range(block.x.size)]
-    status, error = _whole(block, block.status, Status.ABSENT), _whole(block, block.error, np.nan)
+    status, error = (
+        _whole(block, values, missing, longest)
+        for values, missing in ((block.status, Status.ABSENT), (block.error, np.nan))
+    )
     unit = unit_in_last_place(block.hi, block.lo, block.dtype)
     rows = len(names)
     at_rules = slice(block.grid_size, block.grid_size + len(block.rules))
@@ -316,23 +322,29 @@ def _rows_of(block: Block, schemes: Mapping[str, Any], orders: Mapping[tuple[str
 
 def _bits(block: Block) -> list[bytes]:
     """Return hashes of the estimates of each curve: of those beside step rules, and of that of each rule."""
+    # As texts where float64 does not hold them.
+    is_wide = block.wide is not None and block.wide.error is not None
+    estimate = block.wide.estimate if block.wide is not None and is_wide else block.estimate
     columns = np.arange(block.status.shape[-1])
     is_rule = (columns >= block.grid_size) & (columns < block.grid_size + len(block.rules))
     found = []
     for s in range(len(block.schemes)):
         for p in range(block.x.size):
             beside = ~is_rule & (block.status[s, p] != Status.ABSENT)
-            at_rules = (_hash(block.estimate[s, p, column]) for column in columns[is_rule])
-            found.append(b"".join([_hash(block.estimate[s, p, beside]), *at_rules]))
+            at_rules = (_hash(estimate[s, p, column]) for column in columns[is_rule])
+            found.append(b"".join([_hash(estimate[s, p, beside]), *at_rules]))
     return found
 
 
-def _whole(block: Block, values: Array, missing: float) -> Array:
-    """Return the cells with a column for schemes without an epsilon, whether there are any or not."""
-    width = block.grid_size + len(block.rules) + 1
-    if values.shape[-1] == width:
+def _whole(block: Block, values: Array, missing: Any, longest: int) -> Array:
+    """Return values with columns that a block may lack: up to the longest grid, and one for schemes without epsilon."""
+    size, alone = block.grid_size, block.grid_size + len(block.rules)
+    between, behind = (
+        np.full((*values.shape[:2], width), missing) for width in (longest - size, alone + 1 - values.shape[-1])
+    )
+    if not between.size and not behind.size:
         return values
-    return np.concatenate([values, np.full((*values.shape[:2], 1), missing)], axis=-1)
+    return np.concatenate([values[..., :size], between, values[..., size:], behind], axis=-1)
 
 
 def _places(block: Block) -> Array:
@@ -396,6 +408,8 @@ def _arithmetic(scheme: DifferenceScheme) -> str:
 
 
 def _hash(value: Any) -> bytes:
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        value = " ".join(map(str, value))
     data = value.encode() if isinstance(value, str) else np.asarray(value).tobytes()
     return blake2b(data, digest_size=8).digest()
 

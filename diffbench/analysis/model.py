@@ -184,7 +184,7 @@ class PointModel:
                 usable &= ~np.broadcast_to(where[0], usable.shape)
         if scheme.unsupported_reason(self.near.dtype):
             usable[:] = False
-        largest = float(find_dtype(self.near.dtype).largest)
+        largest = float(find_dtype(self.near.dtype).largest or np.inf)
         for offset in scheme.offsets:
             if not offset.imaginary:
                 usable &= np.abs(self._value(offset)) <= largest

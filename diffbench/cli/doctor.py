@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from diffbench.cli.output import format_option, print_object, print_table
+from diffbench.dtypes import MAX_DIGITS
 from diffbench.report.table import Column, Table
 from diffbench.sweep.doctor import examine
 
@@ -19,6 +20,7 @@ _DTYPES = (
     Column("complex", "complex"),
     Column("unavailable", "unavailable"),
 )
+_BESIDE = f"that a sweep can run in, beside mp:D, mpmath's numbers of D = 2 to {MAX_DIGITS} decimal digits"
 _PACKAGES = (
     Column("package", "package"),
     Column("extra", "extra"),
@@ -42,7 +44,7 @@ def command(style: str) -> None:
     dtypes, packages = found.pop("dtypes"), found.pop("packages")
     print_object(found | _texts(found), style)
     click.echo()
-    print_table(Table("Dtypes", "that a sweep can run in", _DTYPES, [row | _yes_or_no(row) for row in dtypes]), style)
+    print_table(Table("Dtypes", _BESIDE, _DTYPES, [row | _yes_or_no(row) for row in dtypes]), style)
     click.echo()
     shown = [{key: value or "" for key, value in row.items()} for row in packages]
     print_table(Table("Packages", "extra: who asks for it, such as diffbench[cluster]", _PACKAGES, shown), style)

@@ -95,7 +95,7 @@ def evaluate_in(formula: Formula, namespace: str, dtype: str = "float64") -> Eva
         raise InputError(f"namespace: {namespace!r} is not one of {', '.join(NAMESPACES)}{hint}")
     package = _BUILDERS[namespace](check_narrow_dtype(dtype))
     evaluate = _compile(formula.tree, package)
-    return _real_in_mpmath(evaluate) if namespace == "mpmath" else evaluate
+    return _real_in(import_module("mpmath"), evaluate) if namespace == "mpmath" else evaluate
 
 
 def _compile(node: Node, package: _Namespace) -> Evaluator:
@@ -318,8 +318,31 @@ def _jax_functions(xp: Any, special: Any) -> Table:
 # mpmath ---------------------------------------------------------------------------------------------------------------
 
 
+def evaluate_in_context(formula: Formula, context: Any) -> Evaluator:
+    """Return the formula as a function of a number of one of mpmath's contexts, computed at its precision.
+
+    Parameters
+    ----------
+    formula : Formula
+        What to compute.
+    context : mpmath.MPContext
+        Whose numbers are taken; a value that is not real at a real number is NaN.
+
+    Raises
+    ------
+    UnsupportedError
+        If mpmath lacks a function of the formula.
+    """
+    return _real_in(context, _compile(formula.tree, _of_context(context)))
+
+
 def _mpmath(_: str) -> _Namespace:
     (mp,) = _modules("mpmath")
+    return _of_context(mp)
+
+
+def _of_context(mp: Any) -> _Namespace:
+    """Return how mpmath computes in a context, the package's own or another one."""
     names = {"pi": "pi", "E": "e", "EulerGamma": "euler", "Catalan": "catalan", "GoldenRatio": "phi"}
 
     def constant(name: str) -> Evaluator:
@@ -388,9 +411,7 @@ def _mpmath_functions(mp: Any) -> Table:
     }
 
 
-def _real_in_mpmath(evaluate: Evaluator) -> Evaluator:
-    mp: Any = import_module("mpmath")
-
+def _real_in(mp: Any, evaluate: Evaluator) -> Evaluator:
     def function(x: Any) -> Any:
         # A float would be computed with in float64.
         number = mp.mpmathify(x)

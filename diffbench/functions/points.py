@@ -59,6 +59,8 @@ class Format:
     def of(cls, dtype: str) -> "Format":
         """Return that of a dtype."""
         known = find_dtype(dtype)
+        if known.largest is None:
+            raise InputError(f"points: {dtype} has no largest number, so that its numbers cannot be drawn from")
         binades = int(known.largest).bit_length() - known.precision - known.lowest
         return cls(known.precision, known.lowest, binades)
 

@@ -2,11 +2,11 @@
 
 from fractions import Fraction
 from math import log2
-from threading import RLock
 
 import mpmath
 import sympy
 
+from diffbench.multiple import LOCK
 from diffbench.reference.balls import Ball
 from diffbench.rounding import exact_mpf
 
@@ -20,9 +20,6 @@ _MODULES = [
     "mpmath",
 ]
 """mpmath, with what SymPy prints under names that it does not have."""
-
-_LOCK = RLock()
-"""mpmath's precision is global to the process; who changes it for an evaluation holds this."""
 
 
 def agreed_value(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, digits: int) -> Ball | None:
@@ -43,7 +40,7 @@ def agreed_value(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, digi
 
 def _value(expression: sympy.Expr, symbol: sympy.Symbol, x: Fraction, bits: int) -> Fraction | None:
     """Return the value as mpmath computes it with a fixed precision, or None where it is not finite and real."""
-    with _LOCK, mpmath.workprec(bits):
+    with LOCK, mpmath.workprec(bits):
         try:
             function = sympy.lambdify(symbol, expression, _MODULES)
             value = mpmath.mpmathify(function(mpmath.mpf(x.numerator) / x.denominator))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from diffbench.analysis.outcomes import Case, cases
+from diffbench.dtypes import file_label
 from diffbench.report.leaderboard_plots import (
     ecdf_caption,
     ecdf_figure,
@@ -82,7 +83,7 @@ class Contest:
             if case.library not in absent or case.outcome != "unsupported":
                 groups.setdefault((case.derivative, case.dtype), []).append(case)
         return [
-            ContestFigure(f"leaderboard-{name}-d{derivative}-{dtype}", figure, caption)
+            ContestFigure(f"leaderboard-{name}-d{derivative}-{file_label(dtype)}", figure, caption)
             for (derivative, dtype), own in groups.items()
             for name, figure, caption in self._drawn(own)
         ]

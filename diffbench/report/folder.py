@@ -1,5 +1,6 @@
 """Everything that is made from a run for people: tables, figures and the page."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import pyarrow as pa
 from diffbench.analysis.judgement import Judgement
 from diffbench.analysis.predict import functions_of
 from diffbench.analysis.summary import summary_columns
+from diffbench.dtypes import file_label
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.report.contest import Contest
@@ -156,7 +158,8 @@ def _written(folder: Path, drawn: Headline) -> PageFigure:
 
 def _pool_of(name: str) -> str:
     """Return which derivative and dtype a headline figure is of, by its name."""
-    derivative, dtype = name.rsplit("-", 2)[-2:]
+    derivative, label = name.rsplit("-", 2)[-2:]
+    dtype = re.sub(r"^mp(?=\d)", "mp:", label)
     return f"{ordinal(int(derivative.removeprefix('d')))} derivative, {dtype}"
 
 
@@ -182,7 +185,8 @@ def _heat_map_curves(results: Results) -> list[list[Curves]]:
 
 
 def _draw_heat_map(curves: list[Curves]) -> tuple[str, bytes]:
-    return f"digits-d{curves[0].derivative}-{curves[0].dtype}.svg", figure_bytes(digits_heat_map(curves), "svg")
+    name = f"digits-d{curves[0].derivative}-{file_label(curves[0].dtype)}.svg"
+    return name, figure_bytes(digits_heat_map(curves), "svg")
 
 
 def _tasks(results: Results) -> Iterator[Task]:

@@ -25,6 +25,7 @@ from diffbench.analysis.scheme_profiles import (
     profile,
     work_and_digits,
 )
+from diffbench.dtypes import file_label
 from diffbench.report.captions import (
     classes_caption,
     over_x_caption,
@@ -142,7 +143,7 @@ def _of_pool(pool: Pool, spec: str) -> list[Headline]:
 
 
 def _where(pool: Pool) -> str:
-    return f"d{pool.derivative}-{pool.dtype}"
+    return f"d{pool.derivative}-{file_label(pool.dtype)}"
 
 
 def _of_what(classes: ClassDigits) -> str:

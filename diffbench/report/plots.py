@@ -135,7 +135,7 @@ def error_curves(block: Block, point: int | None = None) -> Figure:
     relative = bool(block.references[p].hi)
     errors = _plotted_errors(block, p, relative=relative)
     drawn, u = errors[block.status[:, p, : block.grid_size] == Status.OK], unit_roundoff(block.dtype)
-    _limit_errors(axes, np.append(drawn, u) if relative else drawn)
+    _limit_errors(axes, np.append(drawn, u) if relative else drawn, max(MOST_DECADES, -1.2 * np.log10(u)))
     ends = _draw_curves(axes, block, p, errors)
     if relative:
         axes.axhline(u, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
@@ -549,10 +549,10 @@ def _limit_epsilons(axes: Axes, block: Block) -> None:
     axes.xaxis.set_major_locator(FixedLocator(_decades(low, high)))
 
 
-def _limit_errors(axes: Axes, errors: Array) -> None:
-    """End the axis a little beyond the errors, but at most :data:`MOST_DECADES` above the least of them."""
+def _limit_errors(axes: Axes, errors: Array, decades: float) -> None:
+    """End the axis a little beyond the errors, but at most so many decades above the least of them."""
     with np.errstate(over="ignore"):
-        low, high = np.log10(errors.min()), np.log10(min(errors.max(), errors.min() * 10.0**MOST_DECADES))
+        low, high = np.log10(errors.min()), np.log10(min(errors.max(), errors.min() * 10.0**decades))
     room = 0.04 * max(high - low, 2.0)
     axes.set_ylim(10.0 ** max(low - room, -320.0), 10.0 ** min(high + room, 308.0))
     axes.yaxis.set_major_locator(FixedLocator(_decades(*axes.get_ylim())))

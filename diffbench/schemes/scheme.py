@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import InputError, check_name, nearest
+from diffbench.multiple import arithmetic_of
 from diffbench.rounding import exact_number, real_power, round_to
 from diffbench.schemes.stencil import MAX_NODES, Stencil, combine, richardson
 
@@ -596,6 +597,8 @@ def _combine_stencil(stencil: Stencil, values: Sequence[Array], epsilon: Array) 
 
 
 def _number(n: int, like: Array) -> Array:
+    if like.dtype == object:
+        return arithmetic_of(like).array([Fraction(n)])
     return _rounded_number(n, like.dtype)
 
 

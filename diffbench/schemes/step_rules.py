@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from diffbench.dtypes import find_dtype
 from diffbench.errors import InputError
+from diffbench.multiple import dtype_name, one_rounded
 from diffbench.rounding import exact_number, real_power, round_to, unit_roundoff
 from diffbench.schemes import searches
 from diffbench.schemes.scheme import DifferenceScheme
@@ -142,7 +143,7 @@ def power_epsilon(
     is_representable : bool
         Whether ε is replaced by (x + ε) − x.
     """
-    factor = _power_of_u(degree or (scheme.derivative + scheme.order if scheme.cancels else 1), x.dtype.name)
+    factor = _power_of_u(degree or (scheme.derivative + scheme.order if scheme.cancels else 1), x)
     one = np.ones(1, dtype=x.dtype)
     with np.errstate(all="ignore"):
         size = np.abs(x) if scale == "relative" else np.maximum(np.abs(x), one) if scale else np.ones_like(x)
@@ -150,16 +151,15 @@ def power_epsilon(
         return (x + epsilon) - x if is_representable else epsilon
 
 
-@cache
-def _power_of_u(degree: int, dtype: str) -> Array:
+def _power_of_u(degree: int, like: Array) -> Array:
     """Return u^(1/degree), rounded once."""
-    exact = real_power(2, Fraction(-find_dtype(dtype).precision, degree))
-    return np.array([round_to(exact, dtype)], dtype=dtype)
+    exact = real_power(2, Fraction(-find_dtype(dtype_name(like)).precision, degree))
+    return one_rounded(exact, like, round_to)
 
 
 def fixed_epsilon(_: DifferenceScheme, x: Array, *, value: Fraction) -> Array:
     """Return one epsilon for all points, rounded once."""
-    return np.full_like(x, round_to(value, x.dtype.name))
+    return np.full_like(x, one_rounded(value, x, round_to)[0])
 
 
 USUAL = StepRule("usual", "u^(1/(m+p)) max(1, |x|), representable; u max(1, |x|) for complex step", usual_epsilon)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from diffbench.dtypes import find_dtype
 from diffbench.rounding import round_array
 from diffbench.schemes.scheme import DifferenceScheme, OpaqueScheme
+from diffbench.sweep import multiple
 from diffbench.sweep.evaluate import measure
 from diffbench.sweep.nodes import nodes_per_point
 from diffbench.sweep.spec import Spec, Unit
@@ -64,21 +66,28 @@ def estimate(spec: Spec, plan: Plan | None = None) -> Estimate:
     """
     kept = plan or Plan()
     units = kept.units(spec)
-    chosen = np.unique(np.linspace(0, len(units) - 1, min(SAMPLED_UNITS, len(units))).astype(int))
-    samples = [_sample(units[i], kept.keep) for i in chosen]
-    fixed, point, fixed_bytes, point_bytes = (float(np.mean(column)) for column in zip(*samples, strict=True))
-    functions = {(unit.function.name, unit.dtype) for unit in units}
-    points = sum(len(unit.function.points) for unit in units)
-    blocks = sum(len(unit.schemes) for unit in units)
+    costs = [_total([unit for unit in units if unit.dtype == dtype], kept.keep) for dtype in spec.dtypes]
     return Estimate(
         len(spec.functions),
         kept.planned(spec),
-        blocks,
+        sum(len(unit.schemes) for unit in units),
         _evaluations(units),
         any(isinstance(scheme, OpaqueScheme) for scheme in spec.schemes),
-        fixed * len(functions) + point * points,
-        fixed_bytes * len(units) + point_bytes * points,
+        sum(seconds for seconds, _ in costs),
+        sum(size for _, size in costs),
     )
+
+
+def _total(units: Sequence[Unit], keep: str) -> tuple[float, float]:
+    """Return the seconds and bytes of the units of one dtype, from measuring some of them."""
+    if not units:
+        return 0.0, 0.0
+    chosen = np.unique(np.linspace(0, len(units) - 1, min(SAMPLED_UNITS, len(units))).astype(int))
+    samples = [_sample(units[i], keep) for i in chosen]
+    fixed, point, fixed_bytes, point_bytes = (float(np.mean(column)) for column in zip(*samples, strict=True))
+    functions = {unit.function.name for unit in units}
+    points = sum(len(unit.function.points) for unit in units)
+    return fixed * len(functions) + point * points, fixed_bytes * len(units) + point_bytes * points
 
 
 def _evaluations(units: Sequence[Unit]) -> int:
@@ -87,18 +96,27 @@ def _evaluations(units: Sequence[Unit]) -> int:
     total = 0
     for unit in units:
         if unit.dtype not in by_dtype:
-            schemes = [s for _, chosen in unit.schemes for s in chosen if isinstance(s, DifferenceScheme)]
-            x = round_array(unit.function.points[:1], unit.dtype)
-            epsilons = np.array(unit.epsilons, dtype=unit.dtype)
-            by_dtype[unit.dtype] = nodes_per_point(x, epsilons, unit.rules, schemes)
+            by_dtype[unit.dtype] = _nodes_per_point(unit)
         total += by_dtype[unit.dtype] * len(unit.function.points)
     return total
+
+
+def _nodes_per_point(unit: Unit) -> int:
+    dtype = find_dtype(unit.dtype)
+    if dtype.unavailable:
+        return 0
+    if dtype.is_multiple:
+        return multiple.nodes_per_point(unit)
+    schemes = [s for _, chosen in unit.schemes for s in chosen if isinstance(s, DifferenceScheme)]
+    x = round_array(unit.function.points[:1], unit.dtype)
+    return nodes_per_point(x, np.array(unit.epsilons, dtype=unit.dtype), unit.rules, schemes)
 
 
 def _sample(unit: Unit, keep: str) -> _Sample:
     """Measure a unit at its first point, and then at a few more."""
     per_point = sum(unit.cells_per_point(scheme) for _, schemes in unit.schemes for scheme in schemes)
-    points = min(len(unit.function.points), max(2, SAMPLED_CELLS // per_point))
+    most = 2 if find_dtype(unit.dtype).is_multiple else max(2, SAMPLED_CELLS // per_point)
+    points = min(len(unit.function.points), most)
     cold, one_bytes = _cost(unit, 1, keep)
     if points == 1:
         return _Sample(cold, 0.0, one_bytes, 0.0)

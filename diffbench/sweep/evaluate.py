@@ -21,6 +21,7 @@ from diffbench.schemes.step_rules import AdaptiveRule
 from diffbench.sweep.anatomy import Subject
 from diffbench.sweep.cells import COINCIDE, NO_ESTIMATE, NO_VALUE, UNDEFINED, Cells, Part
 from diffbench.sweep.directions import of_lines
+from diffbench.sweep.multiple import multiple_blocks
 from diffbench.sweep.nodes import Chosen, NodeTable, Panel, Section
 from diffbench.sweep.opaque import call_opaque
 from diffbench.sweep.results import Block, Status
@@ -49,8 +50,10 @@ def measure_together(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
 def _measure(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
     """Return the blocks of each of several units of functions of one variable."""
     first = units[0]
-    if find_dtype(first.dtype).unavailable:
-        return [unavailable_blocks(unit) for unit in units]
+    known = find_dtype(first.dtype)
+    if known.unavailable or known.is_multiple:
+        blocks_of = unavailable_blocks if known.unavailable else multiple_blocks
+        return [blocks_of(unit) for unit in units]
     # Unlike those of numpy, comparisons of ml_dtypes warn of NaN.
     with np.errstate(invalid="ignore") if first.dtype == "bfloat16" else nullcontext():
         return _measured(units)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from diffbench.dtypes import file_label
 from diffbench.errors import InputError, StoreError
 from diffbench.reading import MAX_FILE_BYTES, read_regular
 from diffbench.reference.parts import PARTS
@@ -330,5 +331,5 @@ def block_name(function: str, derivative: int, dtype: str, first: int = 0, *, is
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", function):
         mark = hashlib.sha256(function.encode()).hexdigest()[:8]
         readable = re.sub(r"[^a-z0-9]+", "-", function.lower())[:40] + f"-{mark}"
-    name = f"{readable.strip('-')}-d{derivative}-{dtype}"
+    name = f"{readable.strip('-')}-d{derivative}-{file_label(dtype)}"
     return name if is_alone else f"{name}-from-{first:08d}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
+from diffbench.dtypes import find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.functions.lines import axes, formula_along
@@ -214,8 +215,9 @@ def _together(units: Sequence[Unit], block_size: int) -> Iterator[tuple[list[int
         for place, unit in enumerate(units):
             if unit.dtype != dtype:
                 continue
-            # A contestant that is called costs more than a call of f shares.
-            nodes = block_size if unit.has_opaque else len(unit.function.points) * len(unit.epsilons)
+            # A contestant that is called, or a number of mpmath, costs more than a call of f shares.
+            alone = unit.has_opaque or find_dtype(dtype).is_multiple
+            nodes = block_size if alone else len(unit.function.points) * len(unit.epsilons)
             if places and (size + nodes > block_size or unit.schemes != units[places[0]].schemes):
                 yield places, [units[i] for i in places]
                 places, size = [], 0

@@ -140,7 +140,8 @@ class Spec(BaseModel):
     derivatives : sequence of int
         By default those that the schemes' names state, else the first.
     dtypes : sequence of str
-        Names of :data:`diffbench.dtypes.NAMES`. Where the default epsilons are asked for, each has its own.
+        float16, bfloat16, float32, float64, longdouble, or mp:D with D decimal digits. Where the default epsilons are
+        asked for, each has its own.
     rules : sequence of str
         Step rules that are measured beside the grid; ``all`` is the whole catalogue, ``published`` what packages take
         where nobody says otherwise.

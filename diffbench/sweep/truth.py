@@ -1,5 +1,7 @@
 """The references of a block, and what they say of its cells."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from math import isfinite
 from typing import Any
 
@@ -35,6 +37,16 @@ def block_references(function: Function, x: Array, derivative: int, time_limit: 
     finite = np.isfinite(x)
     exact = iter(exact_values(x[finite]))
     known = [found.get(next(exact)) if each else None for each in finite.tolist()]
+    return tuple(uncertain(_OUTSIDE) if reference is None else reference for reference in known)
+
+
+def multiple_references(
+    function: Function, x: Sequence[Fraction], derivative: int, dtype: str, time_limit: float
+) -> tuple[Reference, ...]:
+    """Return the references at exact points of a dtype that has no arrays."""
+    inside = [point for point in x if function.domain.interval_of(point) is not None]
+    found = dict(zip(inside, wide_references(function.formula, inside, derivative, dtype, time_limit), strict=True))
+    known = [found.get(point) for point in x]
     return tuple(uncertain(_OUTSIDE) if reference is None else reference for reference in known)
 
 

@@ -1,0 +1,26 @@
+"""Runs, plans and pages in the dtypes beside those that numpy has everywhere."""
+
+import pytest
+
+from diffbench.dtypes import find_dtype
+
+
+def test_the_work_in_mpmath_is_known_before(diffbench):
+    what = ("-f", "exp(x)", "--at", "1", "-s", "central-2", "-s", "forward-1")
+    words = ("plan", *what, "--dtype", "mp:30", "--epsilon", "1")
+    found = diffbench(*words, "--format", "json").json
+    assert (found["evaluations"], found["cells"]) == (1 + 2 * (1 + 1), 2 * (1 + 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bfloat16", "longdouble", "mp:30"])
+def test_a_page_of_every_dtype(dtype, diffbench, tmp_path):
+    if find_dtype(dtype).unavailable:
+        pytest.skip(find_dtype(dtype).unavailable)
+    where = str(tmp_path / "run")
+    outcome = diffbench("run", "-f", "sin(x)", "--at", "1", "--dtype", dtype, "--out", where)
+    assert outcome.code == 0
+    assert f"derivative, {dtype}" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert not [path for path in (tmp_path / "run").rglob("*") if ":" in path.name]
+    assert diffbench("show", where, "--table", "references").code == 0
+    assert diffbench("compare", where, where).code == 0
