@@ -100,3 +100,8 @@ def test_what_is_no_model_is_refused(table: dict[str, object], message: str) -> 
 def test_second_derivatives_of_a_cost_are_refused() -> None:
     with pytest.raises(InputError, match="is the cost of a model, of which there are first ones only"):
         Spec("models", derivatives=[2])
+
+
+def test_costs_are_not_computed_by_mpmath() -> None:
+    with pytest.raises(InputError, match=r"dtypes: logistic-10 is the cost of a model, .* not in mp:20"):
+        Spec("logistic-10", ["central-2"], dtypes=["float64", "mp:20"])

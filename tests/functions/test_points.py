@@ -156,3 +156,8 @@ def test_every_dtype_has_its_ordinals():
 def test_functions_of_several_variables_keep_their_points():
     with pytest.raises(InputError, match="points: saddle has several variables, and keeps its own points"):
         drawn("ends:2", Function("saddle", "x*y", [{"x": 1, "y": 2}]))
+
+
+def test_numbers_without_a_largest_one_are_not_drawn_from():
+    with pytest.raises(InputError, match="points: mp:20 has no largest number"):
+        drawn("ordinals:3", dtype="mp:20")

@@ -9,11 +9,13 @@ import sympy
 from flint import arb
 
 from diffbench import Spec, run
+from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.functions.models import Model
 from diffbench.reference import reverse
 from diffbench.reference.balls import Ball, BallProgram, exact_ball, precision
 from diffbench.reference.reverse import gradient, gradient_references, slope_along
+from diffbench.reference.wide import word_digits
 
 REGRESSION = Model("logistic-regression", (19,), samples=8, seed=3)
 NETWORK = Model("two-layer-network", (3, 5), samples=6, seed=2)
@@ -100,3 +102,13 @@ def test_a_gradient_is_measured_as_a_function_of_one_variable_is() -> None:
     assert np.linalg.norm(block.error[0, :, 0]) < 1e-7 * np.linalg.norm(exact)
     assert np.linalg.norm(block.error[1, :, 1]) < 1e-15 * np.linalg.norm(exact)
     assert results.verdicts == {"certified": len(NETWORK.names)}
+
+
+@pytest.mark.skipif(not find_dtype("longdouble").is_wide, reason="longdouble is double here")
+def test_a_wider_dtype_gets_more_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reverse, "FIRST_BITS", 128)
+    model = Model("logistic-regression", (3,), samples=5, seed=128)
+    narrow, wide = (
+        min(each.certified_digits for each in gradient_references(model, dtype)) for dtype in ("float64", "longdouble")
+    )
+    assert wide >= word_digits("longdouble") > narrow
