@@ -45,6 +45,7 @@ _OPTIONS = (
     click.option("--epsilon", "epsilons", multiple=True, help="A number or range, such as 1e-1:1e-12:4/decade."),
     click.option("--derivative", "derivatives", multiple=True, type=int, help="Which derivative. Default: 1."),
     click.option("--dtype", "dtypes", multiple=True, help="As diffbench doctor lists them. Default: float64."),
+    click.option("--evaluator", help="What computes the functions: numpy, jax or torch. Default: numpy."),
     click.option("--rule", "rules", multiple=True, help="A step rule by name, all, or published. Default: usual."),
     click.option(
         "--anatomy/--no-anatomy",
@@ -66,7 +67,7 @@ def spec_options(command: F) -> F:
 
 
 _SEVERAL = ("suites", "formulas", "points", "sources", "schemes", "epsilons", "derivatives", "dtypes", "rules")
-_ONCE = ("spec_file", "seed", "noise", "time_limit", "anatomy")
+_ONCE = ("spec_file", "seed", "noise", "evaluator", "time_limit", "anatomy")
 _NOTHING: dict[str, Any] = dict.fromkeys(_SEVERAL, ()) | dict.fromkeys(_ONCE)
 """What is chosen by a verb that does not offer an option."""
 
@@ -93,7 +94,8 @@ def chosen_spec(options: dict[str, Any]) -> Spec:
         "rules": chosen["rules"],
         "points": chosen["sources"],
     }
-    given_once = {key: chosen[key] for key in ("time_limit", "anatomy", "seed") if chosen[key] is not None}
+    once = ("evaluator", "time_limit", "anatomy", "seed")
+    given_once = {key: chosen[key] for key in once if chosen[key] is not None}
     wanted = table | {key: list(value) for key, value in lists.items() if value} | given_once
     if "anatomy" in wanted or chosen["spec_file"] is not None or chosen.get("keep") == "summary":
         return Spec(**wanted)

@@ -17,6 +17,7 @@ from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
+from diffbench.functions.frameworks import NUMPY, check_evaluator, compile_in
 from diffbench.functions.grammar import (
     Binary,
     Call,
@@ -116,6 +117,8 @@ class Function:
         Of a cost of :meth:`of_model`: what it is the cost of.
     parameter : int, optional
         Of a line of such a cost: the parameter that varies.
+    evaluator : str
+        What computes the formula: numpy, or a framework that a spec names.
 
     Raises
     ------
@@ -142,6 +145,7 @@ class Function:
     lines: tuple[Line, ...]
     model: Model | None
     parameter: int | None
+    evaluator: str
 
     def __init__(
         self,
@@ -173,7 +177,7 @@ class Function:
         lines = axes(read_vectors(given, parsed.variables, name)) if declared else ()
         exact = tuple(line.x for line in lines) if declared else _exact(given, region, name)
         own = (name, parsed, exact, region, tuple(tags), source, evaluate, tuple(printed), stated, lines)
-        values = (*own, None, None)
+        values = (*own, None, None, NUMPY)
         for field, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, field, value)
 
@@ -184,7 +188,7 @@ class Function:
         return function._with(model=model)
 
     def compile(self, dtype: str) -> Evaluate:
-        """Return the numpy code that is measured, in a real or complex dtype.
+        """Return the code that is measured, arrays of numpy in and out, in a real or complex dtype.
 
         Raises
         ------
@@ -195,7 +199,7 @@ class Function:
         """
         if self.lines:
             raise InputError(f"function: {self.name} has several variables; only its lines can be computed")
-        code = self.evaluate or _compiled(self.formula, dtype)
+        code = self.evaluate or self._code(dtype)
         if self.noise is None:
             return code
         if find_dtype(np.empty(0, dtype).real.dtype.name).is_wide:
@@ -203,6 +207,23 @@ class Function:
         if np.dtype(dtype).kind == "c":
             raise UnsupportedError("needs complex values, and the noise is stated for real ones")
         return _noisy(code, self.noise)
+
+    def _code(self, dtype: str) -> Evaluate:
+        if self.evaluator == NUMPY:
+            return _compiled(self.formula, dtype)
+        return compile_in(self.formula, self.evaluator, dtype)
+
+    def computed_by(self, evaluator: str) -> "Function":
+        """Return the same function computed by numpy or by a framework.
+
+        Raises
+        ------
+        InputError
+            If there is no such evaluator, or the function has code of its own.
+        """
+        if check_evaluator(evaluator) != NUMPY and (self.evaluate is not None or self.model is not None):
+            raise InputError(f"evaluator: {evaluator} computes formulas, and {self.name} has code of its own")
+        return self if evaluator == self.evaluator else self._with(evaluator=evaluator)
 
     def at(self, points: Sequence[Fraction]) -> "Function":
         """Return the same function with other points of its domain."""

@@ -1,17 +1,17 @@
 """Parse tree to the operations of another package, in the order in which they are written.
 
-What comes out is what a user of that package would have written by hand: autograd's boxes, JAX's tracers and mpmath's
-numbers pass through, so that the package's own derivatives can be measured. A function that the package has neither
-itself nor as compile.py makes it of SciPy's is missing, not emulated.
+What comes out is what a user of that package would have written by hand: autograd's boxes, JAX's tracers, tensors and
+mpmath's numbers pass through, so that the package's own derivatives can be measured. A function that the package has
+neither itself nor as compile.py makes it of SciPy's is missing, not emulated.
 """
 
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from importlib import import_module
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -35,7 +35,7 @@ from diffbench.functions.grammar import (
 )
 from diffbench.rounding import check_narrow_dtype, round_to
 
-NAMESPACES = ("autograd", "jax", "mpmath")
+NAMESPACES = ("autograd", "jax", "mpmath", "torch")
 """Packages in whose operations a formula can be computed."""
 
 Evaluator = Callable[[Any], Any]
@@ -71,9 +71,9 @@ def evaluate_in(formula: Formula, namespace: str, dtype: str = "float64") -> Eva
     Returns
     -------
     callable
-        Takes a number of the package (for autograd and JAX also an array) of the dtype. A formula without its variable
-        gives a single number. The package's warnings and exceptions are let through. In mpmath a value that is not real
-        at a real number is NaN.
+        Takes a number of the package (for autograd and JAX also an array, for torch a tensor that has a dimension) of
+        the dtype. A formula without its variable gives a single number. The package's warnings and exceptions are let
+        through. In mpmath a value that is not real at a real number is NaN.
 
     Raises
     ------
@@ -173,8 +173,14 @@ def _kinds(call: Call) -> list[str]:
     return [*(f"{call.name} of {word}" for word in words), call.name]
 
 
-def _modules(package: str, *parts: str) -> list[ModuleType]:
-    """Return a package and parts of it."""
+def modules(package: str, *parts: str) -> list[ModuleType]:
+    """Return a package and parts of it.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is not installed.
+    """
     try:
         return [import_module(name) for name in (package, *(f"{package}.{part}" for part in parts))]
     except ImportError as error:
@@ -185,20 +191,41 @@ def _modules(package: str, *parts: str) -> list[ModuleType]:
 
 
 def _autograd(dtype: str) -> _Namespace:
-    _, xp, special = _modules("autograd", "numpy", "scipy.special")
-    return _array_namespace("autograd", dtype, xp, _autograd_functions(xp, special))
+    _, xp, special = modules("autograd", "numpy", "scipy.special")
+    return _array_namespace("autograd", partial(_scalar, dtype), xp, _autograd_functions(xp, special))
 
 
 def _jax(dtype: str) -> _Namespace:
-    package, xp, special = _modules("jax", "numpy", "scipy.special")
+    package, xp, special = modules("jax", "numpy", "scipy.special")
     if dtype == "float64" and not package.config.jax_enable_x64:
         raise UnsupportedError("jax has float64 only after jax.config.update('jax_enable_x64', True)")
-    return _array_namespace("jax", dtype, xp, _jax_functions(xp, special))
+    return _array_namespace("jax", partial(_scalar, dtype), xp, _jax_functions(xp, special))
 
 
-def _array_namespace(name: str, dtype: str, xp: Any, special: Table) -> _Namespace:
+def _torch(dtype: str) -> _Namespace:
+    package, special = modules("torch", "special")
+    _, standard = modules("array_api_compat", "torch")
+
+    def where(condition: Any, value: Any, otherwise: Any) -> Any:
+        return standard.where(package.as_tensor(condition), value, otherwise)
+
+    # The standard calls pow what numpy calls power; the other names of numpy are torch's too.
+    xp = SimpleNamespace(**{**vars(standard), "power": standard.pow, "where": where})
+
+    def number(value: Fraction) -> Any:
+        # A tensor without a dimension would not take part in promotion.
+        return package.tensor([round_to(value, dtype)], dtype=getattr(package, dtype))
+
+    return _array_namespace("torch", number, xp, _torch_functions(xp, special))
+
+
+def _scalar(dtype: str, value: Fraction) -> Any:
+    return np.dtype(dtype).type(round_to(value, dtype))
+
+
+def _array_namespace(name: str, number: Callable[[Fraction], Any], xp: Any, special: Table) -> _Namespace:
     def rational(value: Fraction) -> Evaluator:
-        rounded = np.dtype(dtype).type(round_to(value, dtype))
+        rounded = number(value)
         return lambda _: rounded
 
     def piecewise(pairs: list[tuple[Evaluator, Evaluator]]) -> Evaluator:
@@ -315,6 +342,28 @@ def _jax_functions(xp: Any, special: Any) -> Table:
     }
 
 
+def _torch_functions(xp: Any, special: Any) -> Table:
+    return {
+        **{name: getattr(special, name) for name in ("digamma", "erf", "erfc", "erfinv")},
+        "loggamma": lambda x: _where_positive(xp, x, special.gammaln(x)),
+        "polygamma": lambda order, x: special.polygamma(int(order), x),
+        "zeta": lambda x: special.zeta(x, 1),
+        "airyai": special.airy_ai,
+        "besselj of order 0": lambda _, x: special.bessel_j0(x),
+        "besselj of order 1": lambda _, x: special.bessel_j1(x),
+        "bessely of order 0": lambda _, x: special.bessel_y0(x),
+        "bessely of order 1": lambda _, x: special.bessel_y1(x),
+        "besseli of order 0": lambda _, x: special.i0(x),
+        "besseli of order 1": lambda _, x: special.i1(x),
+        "besselk of order 0": lambda _, x: special.modified_bessel_k0(x),
+        "besselk of order 1": lambda _, x: special.modified_bessel_k1(x),
+        "chebyshevt": lambda order, x: special.chebyshev_polynomial_t(x, order),
+        "chebyshevu": lambda order, x: special.chebyshev_polynomial_u(x, order),
+        "hermite": lambda order, x: special.hermite_polynomial_h(x, order),
+        "legendre": lambda order, x: special.legendre_polynomial_p(x, order),
+    }
+
+
 # mpmath ---------------------------------------------------------------------------------------------------------------
 
 
@@ -337,7 +386,7 @@ def evaluate_in_context(formula: Formula, context: Any) -> Evaluator:
 
 
 def _mpmath(_: str) -> _Namespace:
-    (mp,) = _modules("mpmath")
+    (mp,) = modules("mpmath")
     return _of_context(mp)
 
 
@@ -423,4 +472,9 @@ def _real_in(mp: Any, evaluate: Evaluator) -> Evaluator:
     return function
 
 
-_BUILDERS: Mapping[str, Callable[[str], _Namespace]] = {"autograd": _autograd, "jax": _jax, "mpmath": _mpmath}
+_BUILDERS: Mapping[str, Callable[[str], _Namespace]] = {
+    "autograd": _autograd,
+    "jax": _jax,
+    "mpmath": _mpmath,
+    "torch": _torch,
+}

@@ -50,9 +50,8 @@ def measure_together(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
 def _measure(units: Sequence[Unit]) -> list[tuple[Block, ...]]:
     """Return the blocks of each of several units of functions of one variable."""
     first = units[0]
-    known = find_dtype(first.dtype)
-    if known.unavailable or known.is_multiple:
-        blocks_of = unavailable_blocks if known.unavailable else multiple_blocks
+    if first.unavailable or find_dtype(first.dtype).is_multiple:
+        blocks_of = unavailable_blocks if first.unavailable else multiple_blocks
         return [blocks_of(unit) for unit in units]
     # Unlike those of numpy, comparisons of ml_dtypes warn of NaN.
     with np.errstate(invalid="ignore") if first.dtype == "bfloat16" else nullcontext():

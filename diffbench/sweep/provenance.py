@@ -17,6 +17,7 @@ import numpy as np
 from diffbench import __version__
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
+from diffbench.functions.frameworks import NUMPY, packages_of
 from diffbench.functions.grammar import parse_formula
 from diffbench.schemes.libraries import installed_version
 from diffbench.schemes.scheme import OpaqueScheme, Scheme
@@ -38,11 +39,20 @@ def versions() -> dict[str, str]:
     return {"diffbench": __version__, "python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
-def versions_for(schemes: Iterable[Scheme]) -> dict[str, str]:
-    """Return the versions of everything that the numbers of some schemes depend on: their packages too."""
+def versions_for(schemes: Iterable[Scheme], evaluator: str = NUMPY) -> dict[str, str]:
+    """Return the versions of everything that the numbers of some schemes depend on: their packages too.
+
+    Parameters
+    ----------
+    schemes : iterable of Scheme
+        What differentiates.
+    evaluator : str
+        What computes the functions.
+    """
     chosen = tuple(schemes)
     packages = {scheme.package for scheme in chosen if isinstance(scheme, OpaqueScheme) and scheme.package}
     packages |= {scheme.plugin.package for scheme in chosen if scheme.plugin is not None}
+    packages |= {*packages_of(evaluator)}
     return versions() | {name: installed_version(name) or "not installed" for name in sorted(packages - {*_PACKAGES})}
 
 

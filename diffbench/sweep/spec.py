@@ -21,6 +21,7 @@ from pydantic import (
 
 from diffbench.dtypes import DEFAULT_EPSILONS, find_dtype
 from diffbench.errors import DiffbenchError, EmptySelectionError, InputError
+from diffbench.functions.frameworks import NUMPY, check_evaluator, why_not
 from diffbench.functions.function import Function
 from diffbench.functions.points import MAX_SEED, OWN, PointSource, parse_points, with_points
 from diffbench.functions.suites import (
@@ -102,6 +103,14 @@ class Unit:
         return any(isinstance(scheme, OpaqueScheme) for _, schemes in self.schemes for scheme in schemes)
 
     @property
+    def unavailable(self) -> str:
+        """Why nothing of it can be computed in here, or nothing."""
+        known, evaluator = find_dtype(self.dtype), self.function.evaluator
+        if evaluator != NUMPY and not known.is_narrow:
+            return f"{evaluator} has no {self.dtype}"
+        return known.unavailable or why_not(evaluator)
+
+    @property
     def is_alone(self) -> bool:
         """Whether all points of the function are in it."""
         return len(self.function.points) == self.total
@@ -158,6 +167,8 @@ class Spec(BaseModel):
         The numbers are those of the dtype of the run with the fewest bits; ``" in [-10, 10]"`` may follow.
     seed : int
         Another seed is other points.
+    evaluator : str
+        What computes the functions: ``numpy``, or ``jax`` or ``torch`` on the CPU, whose package must be installed.
     gate : sequence of mappings
         Other bounds than the default ones for some curves, when the run is checked against a baseline: the keys of
         `Bounds`, globs ``function, derivative, dtype, scheme``, and a ``reason``.
@@ -186,6 +197,7 @@ class Spec(BaseModel):
     anatomy: bool = Field(default=False, strict=True)
     points: tuple[PointSource, ...] = (PointSource(OWN),)
     seed: int = Field(default=0, ge=0, le=MAX_SEED, strict=True)
+    evaluator: str = NUMPY
     gate: tuple[Override, ...] = ()
 
     def __init__(
@@ -270,6 +282,11 @@ class Spec(BaseModel):
         sources = (each if isinstance(each, PointSource) else parse_points(each) for each in _as_list(value))
         return tuple(dict.fromkeys(sources)) or (PointSource(OWN),)
 
+    @field_validator("evaluator", mode="before")
+    @classmethod
+    def _read_evaluator(cls, value: object) -> str:
+        return check_evaluator(value)
+
     @field_validator("gate", mode="before")
     @classmethod
     def _read_gate(cls, value: object) -> tuple[Override, ...]:
@@ -296,6 +313,8 @@ class Spec(BaseModel):
             dtype = max(self.dtypes, key=unit_roundoff)
             moved = tuple(with_points(each, self.points, dtype, self.seed) for each in self.functions)
             object.__setattr__(self, "functions", moved)
+        computed = tuple(function.computed_by(self.evaluator) for function in self.functions)
+        object.__setattr__(self, "functions", computed)
         if self.planned > MAX_CELLS:
             raise InputError(f"spec: it asks for {self.planned} cells, more than {MAX_CELLS}")
         return self
@@ -553,6 +572,8 @@ def _toml_lines(spec: Spec) -> Iterator[str]:
     if spec.has_generated_points:
         yield f"points = {_toml([str(source) for source in spec.points])}"
         yield f"seed = {spec.seed}"
+    if spec.evaluator != NUMPY:
+        yield f"evaluator = {_toml(spec.evaluator)}"
     objects = [scheme.name for scheme in spec.schemes if not _has_entry(scheme)]
     objects += [function.name for function in spec.functions if function.evaluate is not None]
     if objects:

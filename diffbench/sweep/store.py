@@ -514,14 +514,14 @@ def _provenance(spec: Spec) -> dict[str, Any]:
     return {
         "started": _now(),
         **current_provenance(),
-        "versions": versions_for(spec.schemes),
+        "versions": versions_for(spec.schemes, spec.evaluator),
         "git": git_state(),
     }
 
 
 def _check_provenance(folder: Path, spec: Spec, provenance: dict[str, Any]) -> None:
     """Refuse to mix numbers of different versions or machines in one run."""
-    before, now = provenance["versions"], versions_for(spec.schemes)
+    before, now = provenance["versions"], versions_for(spec.schemes, spec.evaluator)
     changed = [f"{name} {before.get(name)} then, {now[name]} now" for name in now if before.get(name) != now[name]]
     if changed:
         raise InputError(f"run: {str(folder)!r} was begun with other versions: {', '.join(changed)}")

@@ -1,4 +1,4 @@
-"""Blocks of a dtype that cannot be computed in here: every cell is a row that says why."""
+"""Blocks of a dtype or a framework that is not here: every cell is a row that says why."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.dtypes import find_dtype
 from diffbench.reference.parts import PARTS
 from diffbench.rounding import round_to
 from diffbench.schemes.scheme import DifferenceScheme, Scheme
@@ -84,5 +83,5 @@ def _block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...]) -> Block:
         references=block_references(unit.function, x, derivative, unit.time_limit),
         status=np.where(planned, Status.UNSUPPORTED, block.status).astype(np.uint8),
         reason=planned.astype(np.uint16),
-        reasons=("", find_dtype(unit.dtype).unavailable),
+        reasons=("", unit.unavailable),
     )

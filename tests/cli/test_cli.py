@@ -153,6 +153,16 @@ def test_points_that_nobody_chose(diffbench, tmp_path):
     assert "needs a point" in diffbench(*common, "--points", "own", "--out", "other").err
 
 
+def test_an_evaluator_that_is_not_installed_makes_rows_and_one_that_there_is_not_a_mistake(diffbench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    asked = ("run", "-f", "exp(x)", "--at", "1", "-s", "central-2", "--epsilon", "1e-3", "--out", "r", "--evaluator")
+    outcome = diffbench(*asked, "torch")
+    assert outcome.code == 0
+    assert "2 cells planned: 2 unsupported" in outcome.out
+    assert set(load("r").to_frame()["reason"]) == {"torch is not installed"}
+    assert one_line(diffbench(*asked, "torhc"), 2).endswith("not one of numpy, jax, torch; did you mean 'torch'?\n")
+
+
 def test_json_of_run_is_on_stdout_alone(diffbench):
     outcome = diffbench("run", "--suite", "lab", "--out", "run", "--format", "json", "--quiet")
     assert len(outcome.json) == 21

@@ -149,7 +149,7 @@ def test_a_package_that_is_not_installed_is_named(namespace, monkeypatch):
 
 def test_namespaces_and_dtypes_are_checked():
     with pytest.raises(
-        InputError, match=r"^namespace: 'mpmth' is not one of autograd, jax, mpmath; did you mean 'mpmath'\?$"
+        InputError, match=r"^namespace: 'mpmth' is not one of autograd, jax, mpmath, torch; did you mean 'mpmath'\?$"
     ):
         evaluate_in(parse_formula("x"), "mpmth")
     with pytest.raises(InputError, match=r"^dtype: 'complex128' is not one of"):

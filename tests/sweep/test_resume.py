@@ -270,7 +270,7 @@ def test_a_run_of_other_versions_is_refused_and_left_as_it_was(tmp_path, monkeyp
     folder = interrupted(tmp_path / "run", 4)
     then, manifest = store.versions_for(()), manifest_of(folder)
     names = {path.name for path in (folder / "cells").iterdir()}
-    monkeypatch.setattr(store, "versions_for", lambda _: then | {"numpy": "99.0"})
+    monkeypatch.setattr(store, "versions_for", lambda *_: then | {"numpy": "99.0"})
     refused(lambda: resume(folder), folder.name, f"numpy {then['numpy']} then, 99.0 now")
     assert names == {path.name for path in (folder / "cells").iterdir()}
     assert manifest_of(folder) == manifest
@@ -283,14 +283,14 @@ def test_a_run_of_other_functions_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_complete_run_of_other_versions_needs_nothing_and_stays_what_it_is(complete, whole, monkeypatch):
-    monkeypatch.setattr(store, "versions_for", lambda _: {"numpy": "99.0"})
+    monkeypatch.setattr(store, "versions_for", lambda *_: {"numpy": "99.0"})
     resume(complete)
     assert contents(complete) == contents(whole["cells"])
 
 
 def test_a_damaged_run_of_other_versions_is_refused_and_does_not_look_complete(complete, monkeypatch):
     min((complete / "cells").iterdir()).unlink()
-    monkeypatch.setattr(store, "versions_for", lambda _: {"numpy": "99.0"})
+    monkeypatch.setattr(store, "versions_for", lambda *_: {"numpy": "99.0"})
     refused(lambda: resume(complete), "other versions")
     refuses_to_load(complete)
 
