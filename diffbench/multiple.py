@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mpmath import libmp
 
 from diffbench.dtypes import find_dtype
+from diffbench.rounding import round_to
 
 Array = npt.NDArray[Any]
 
@@ -25,21 +26,24 @@ class Arithmetic(mpmath.MPContext):  # type: ignore[misc]
     ----------
     dtype : str
         Its name.
+    bits : int
+        Its precision; that of the context is raised for a moment while a function is worked out.
     """
 
     dtype: str = ""
+    bits: int = 0
 
     def rounded(self, value: Fraction) -> Any:
         """Return a rational as a number, rounded once to nearest even."""
-        return self.make_mpf(libmp.from_rational(value.numerator, value.denominator, self.prec, "n"))
+        return self.make_mpf(libmp.from_rational(value.numerator, value.denominator, self.bits, "n"))
 
     def text(self, value: Any) -> str:
         """Return a finite number in so many decimals that it can be read back."""
-        return str(libmp.to_str(value._mpf_, libmp.repr_dps(self.prec)))
+        return str(libmp.to_str(value._mpf_, libmp.repr_dps(self.bits)))
 
     def read(self, text: str) -> Any:
         """Return the number that a text of it stands for."""
-        return self.make_mpf(libmp.from_str(text, self.prec, "n"))
+        return self.make_mpf(libmp.from_str(text, self.bits, "n"))
 
     def array(self, values: list[Any]) -> Array:
         """Return numbers, or rationals that are rounded, as an array of objects."""
@@ -59,12 +63,13 @@ def arithmetic(dtype: str) -> Arithmetic:
     '0.33333333333576'
     """
     context = Arithmetic()
-    context.prec, context.dtype = find_dtype(dtype).precision, dtype
+    context.dtype, context.bits = dtype, find_dtype(dtype).precision
+    context.prec = context.bits
     return context
 
 
-def one_rounded(value: Fraction, like: Array, round_to: Any) -> Array:
-    """Return a rational, rounded once into the dtype of an array by `round_to` or mpmath, as an array of one number."""
+def one_rounded(value: Fraction, like: Array) -> Array:
+    """Return a rational, rounded once into the dtype of an array, as an array of one number."""
     if like.dtype == object:
         return arithmetic_of(like).array([value])
     return np.array([round_to(value, like.dtype.name)], dtype=like.dtype)

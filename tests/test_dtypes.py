@@ -2,7 +2,9 @@
 
 import random
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
+from multiprocessing import get_context
 
 import mpmath
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffbench import Function, OpaqueScheme, Spec, compare, load, parse_formula, run
+from diffbench import Function, OpaqueScheme, Spec, compare, load, parse_formula, resume, run
 from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.compile import named_constant
@@ -306,6 +308,14 @@ def test_precision_and_rounding_are_those_of_mpmath(digits):
     assert numbers.read(numbers.text(third)) == third
 
 
+def test_numbers_are_rounded_to_the_digits_of_the_dtype_whatever_a_function_needs_meanwhile():
+    numbers = arithmetic("mp:20")
+    third = numbers.rounded(Fraction(1, 3))
+    with numbers.workprec(300):
+        assert numbers.rounded(Fraction(1, 3)) == third
+        assert numbers.read(numbers.text(third)) == third
+
+
 def test_estimates_are_textbook_arithmetic_in_so_many_digits():
     (block,) = run(Spec("exp", ["forward-1", "central-4", "complex-step"], FEW, dtypes=["mp:30"], rules=[])).blocks
     numbers = arithmetic("mp:30")
@@ -380,3 +390,34 @@ def test_an_epsilon_of_zero_is_collapsed_in_mpmath():
     assert frame["status"].tolist() == ["collapsed", "collapsed"]
     assert frame["epsilon"].tolist() == [0.0, 0.0]
     assert frame["error"].isna().all()
+
+
+@pytest.mark.slow
+def test_a_run_in_all_of_them_gives_the_same_bytes_in_processes_and_after_an_interruption(tmp_path):
+    dtypes = ["bfloat16", "longdouble", "mp:20", "float64"]
+    spec = Spec(["exp", "log"], ["central-2", "complex-step"], "1:1e-16:1/decade", dtypes=dtypes, derivatives=[1, 2])
+    run(spec, out=tmp_path / "one", jobs=1)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        run(spec, executor, out=tmp_path / "processes", jobs=2)
+
+    def stop(unit, cells):
+        seen.append(unit)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        run(spec, out=tmp_path / "interrupted", jobs=1, progress=stop)
+    resume(tmp_path / "interrupted")
+    expected = files(tmp_path / "one")
+    assert files(tmp_path / "processes") == expected
+    assert files(tmp_path / "interrupted") == expected
+
+
+def files(folder):
+    """Return the bytes of every file of a run but the manifest, which has the time."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }

@@ -98,8 +98,10 @@ def test_every_cell_of_the_standard_suite(standard):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_every_cell_of_higher_derivatives_and_narrow_dtypes(dtype):
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
     names = ["exp", "sin", "log", "gamma", "runge", "bessel-j0", "huge-values", "tiny-values", "expanded-20"]
     spec = Spec(names, derivatives=[1, 2, 3, 4], dtypes=[dtype], epsilons="1:1e-12:1/decade")
     for block in run(spec).blocks:

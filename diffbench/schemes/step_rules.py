@@ -14,7 +14,7 @@ import numpy.typing as npt
 from diffbench.dtypes import find_dtype
 from diffbench.errors import InputError
 from diffbench.multiple import dtype_name, one_rounded
-from diffbench.rounding import exact_number, real_power, round_to, unit_roundoff
+from diffbench.rounding import exact_number, real_power, unit_roundoff
 from diffbench.schemes import searches
 from diffbench.schemes.scheme import DifferenceScheme
 from diffbench.schemes.searches import Choice, Search, Values
@@ -154,12 +154,12 @@ def power_epsilon(
 def _power_of_u(degree: int, like: Array) -> Array:
     """Return u^(1/degree), rounded once."""
     exact = real_power(2, Fraction(-find_dtype(dtype_name(like)).precision, degree))
-    return one_rounded(exact, like, round_to)
+    return one_rounded(exact, like)
 
 
 def fixed_epsilon(_: DifferenceScheme, x: Array, *, value: Fraction) -> Array:
     """Return one epsilon for all points, rounded once."""
-    return np.full_like(x, one_rounded(value, x, round_to)[0])
+    return np.full_like(x, one_rounded(value, x)[0])
 
 
 USUAL = StepRule("usual", "u^(1/(m+p)) max(1, |x|), representable; u max(1, |x|) for complex step", usual_epsilon)

@@ -48,6 +48,7 @@ def multiple_blocks(unit: Unit) -> tuple[Block, ...]:
     function, limit = unit.function, unit.time_limit
     truths = [multiple_references(function, points, m, unit.dtype, limit) for m, _ in unit.schemes]
     with LOCK:
+        numbers.prec = numbers.bits
         values = _Values(function, numbers, points)
         return tuple(
             _Bench(unit, values, derivative, schemes, own).block()
