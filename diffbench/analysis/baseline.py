@@ -205,9 +205,14 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
     ------
     EmptySelectionError
         If there are no cells.
+    InputError
+        If some function has several variables.
     """
     if not results.blocks:
         raise EmptySelectionError(NO_CELLS)
+    several = [part.function for part in results.curves if part.directions]
+    if several:
+        raise InputError(f"baseline: {several[0]} is of a run with functions of several variables, which have none")
     spec = spec_of(results)
     schemes = {scheme.name: scheme for scheme in spec.schemes}
     orders = _orders(spec) if with_orders else {}

@@ -33,7 +33,7 @@ from diffbench.report.plots import MOST_DECADES, emphasised_schemes
 from diffbench.rounding import finite, unit_roundoff
 from diffbench.schemes.scheme import DifferenceScheme, parse_scheme
 from diffbench.sweep.curves import NEIGHBOURS
-from diffbench.sweep.results import STATUSES, Block, Status
+from diffbench.sweep.results import STATUSES, Block, Status, where
 
 Array = npt.NDArray[Any]
 
@@ -166,6 +166,7 @@ def _about(block: Block, point: int, points: int, figure: str) -> dict[str, Any]
         "grid": tuple(finite(value) for value in block.grid.tolist()),
         "columns": block.status.shape[-1],
         "x": finite(float(block.x[point])),
+        **({"along": where(block, point, 6)} if block.directions else {}),
         "point": block.first + point + 1,
         "points": points,
         "hi": finite(hi),

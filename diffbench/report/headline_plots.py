@@ -107,9 +107,12 @@ def headline_figures(results: Results) -> list[Headline]:
 
 
 def accuracy_over_x(results: Results) -> Headline | None:
-    """Return the digits along x of the first derivative and dtype of a run; None where there are fewer than 3 x."""
+    """Return the digits along x of the first derivative and dtype of a run; None where there are fewer than 3 x.
+
+    The coordinates of functions of several variables are no x to compare along.
+    """
     pool = next(iter(pools(results.curves)), None)
-    if pool is None or np.unique(pool.x).size < 3:
+    if pool is None or any(part.directions for part in pool.curves) or np.unique(pool.x).size < 3:
         return None
     scope = scope_of(pool, results.spec, len(emphasised_schemes(pool.schemes)))
     return Headline(f"over-x-{_where(pool)}", "Digits along x", over_x_figure(pool), over_x_caption(scope))

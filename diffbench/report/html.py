@@ -122,6 +122,7 @@ def render_page(
             tables=made,
             contest=[made[name] for name in CONTEST if name in made],
             precision=[made[name] for name in PRECISION if name in made and made[name].rows],
+            gradients=made.get("gradients"),
             regrets=[made[name] for name in RULE_TABLES if name in made],
             figures=_inlined_figures(drawn),
             matrices=_matrices(results, made, drawn),

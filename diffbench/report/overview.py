@@ -12,7 +12,7 @@ from diffbench.report.plots import ordinal
 from diffbench.report.table import Table
 from diffbench.schemes.scheme import split_derivative
 from diffbench.sweep.curves import Curves
-from diffbench.sweep.results import Results
+from diffbench.sweep.results import Results, where
 
 VERDICTS = {0: "passed", 1: "regression", 4: "not comparable", 6: "uncertain", 7: "baseline stale"}
 
@@ -76,7 +76,7 @@ def digits_of(results: Results) -> Digits | None:
 
 def _least_at(part: Curves) -> str:
     scheme, point = np.unravel_index(np.nanargmin(part.oracle_digits), part.oracle_digits.shape)
-    return f"{part.schemes[scheme]}, {part.function}, x = {part.x[point]:.4g}"
+    return f"{part.schemes[scheme]}, {part.function}, {where(part, int(point), 4)}"
 
 
 def gate_of(judgement: Judgement) -> str:

@@ -34,7 +34,7 @@ from diffbench.reference.parts import PARTS
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import split_derivative
 from diffbench.sweep.curves import Curves, curves_of
-from diffbench.sweep.results import STATUSES, Block, Results, Status
+from diffbench.sweep.results import STATUSES, Block, Results, Status, where
 
 Array = npt.NDArray[Any]
 
@@ -661,7 +661,7 @@ def block_title(block: Block) -> str:
 def point_title(block: Block, point: int) -> str:
     """Return which derivative is taken where, in words."""
     which = f"point {point + 1} of {len(block.x)}"
-    return f"{ordinal(block.derivative)} derivative at x = {block.x[point]:.6g} ({which}), {block.dtype}"
+    return f"{ordinal(block.derivative)} derivative at {where(block, point, 6)} ({which}), {block.dtype}"
 
 
 def power_of_ten(value: float, position: float | None = None) -> str:

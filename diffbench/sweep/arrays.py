@@ -9,7 +9,7 @@ import numpy.typing as npt
 from diffbench.errors import EmptySelectionError, InputError
 from diffbench.reference import metrics
 from diffbench.reference.parts import PARTS
-from diffbench.sweep.results import NO_CELLS, Block, Results, Status
+from diffbench.sweep.results import NO_CELLS, Block, Direction, Results, Status
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,7 +62,9 @@ def _put(whole: Array, block: Block, values: Array, labels: dict[str, list[Any]]
 
 
 def _nothing(shape: Sequence[int], dtype: Any) -> Array:
-    """Return what stands where no cell is: NaN, no evaluations, absent."""
+    """Return what stands where no cell is: NaN, no evaluations, absent, no text."""
+    if dtype.kind == "O":
+        return np.full(shape, "", dtype)
     return np.full(shape, np.nan if dtype.kind == "f" else int(Status.ABSENT) if dtype == np.int8 else 0, dtype)
 
 
@@ -89,6 +91,8 @@ def _values(block: Block) -> Iterator[tuple[tuple[str, ...], str, Array]]:
         yield CELL, metric.name, block.measured(metric)
     for name, values in zip(PARTS, () if block.parts is None else block.parts, strict=False):
         yield CELL, name, values
+    for name in Direction._fields if block.directions else ():
+        yield REFERENCE, name, np.array([getattr(each, name) for each in block.directions], dtype=object)
     yield REFERENCE, "x", block.x
     yield REFERENCE, "reference", block.hi[:, 0]
     yield REFERENCE, "reference_lo", block.lo[:, 0]

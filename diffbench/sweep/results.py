@@ -75,8 +75,19 @@ class Record(NamedTuple):
     nearest_node: float = np.nan
 
 
+LONGEST_PLACE = 40
+"""Of a point of several variables in a title."""
+
 RECORDED = Record._fields
 """What is written down, by name."""
+
+
+def where(part: "Block | Curves", point: int, digits: int) -> str:
+    """Return where the derivative of a row is taken, as titles have it: ``x = 0.1``, or ``x=1, y=2, along y``."""
+    if part.directions:
+        direction, at = part.directions[point]
+        return f"{at}, along {direction}" if len(at) <= LONGEST_PLACE else f"{at[:LONGEST_PLACE]}…, along {direction}"
+    return f"x = {part.x[point]:.{digits}g}"
 
 
 class Direction(NamedTuple):
@@ -377,7 +388,8 @@ class Results:
         xarray.Dataset
             ``epsilon, estimate, error, relative_error, ulp_error, digits, error_estimate, evaluations, status``, with
             the anatomy its four parts too, on the axes function, derivative, dtype, scheme, point and column;
-            ``x, reference, reference_lo`` on function, derivative, dtype and point. The coordinates
+            ``x, reference, reference_lo``, with functions of several variables also ``direction, at``, on function,
+            derivative, dtype and point. The coordinates
             ``epsilon_index`` (−1 beyond the grid) and ``rule`` say what a column is. Functions have different numbers
             of points, and derivatives different schemes: what is not planned has the status absent, and NaN in place
             of numbers.

@@ -202,7 +202,7 @@
     const title = [element("span", {}, block.function)];
     if (block.formula !== block.function) title.push("  ", element("code", {}, block.formula));
     byId("what").replaceChildren(...title);
-    const at = `${ordinal(block.derivative)} derivative at x = ${number(block.x ?? NaN)} (point ${block.point} of ${block.points}), ${block.dtype}`;
+    const at = `${ordinal(block.derivative)} derivative at ${block.along || `x = ${number(block.x ?? NaN)}`} (point ${block.point} of ${block.points}), ${block.dtype}`;
     const exact = block.exact === null ? `no exact value: ${block.verdict}` : `exact: ${block.exact} (${block.verdict})`;
     byId("where").replaceChildren(`${at}. ${exact}${block.noise ? `. Noise: ${block.noise}` : ""}. `);
     if (block.figure) byId("where").append(element("a", { href: encodeURI(block.figure) }, "This figure as a file"));

@@ -1,0 +1,57 @@
+"""Functions of several variables on the command line: what works, and what refuses them in one line."""
+
+import pytest
+
+SADDLE = ("-f", "x**2*y + sin(y)", "--at", "x=1,y=2")
+FEW = ("-s", "central-2", "--epsilon", "1e-2:1e-5:1/decade", "--quiet")
+
+
+def test_a_run_is_stored_reported_shown_and_compared(diffbench, tmp_path):
+    assert diffbench("run", *SADDLE, *FEW, "--derivative", "1", "--derivative", "2", "--out", "one").code == 0
+    page = (tmp_path / "one" / "report.html").read_text("utf-8")
+    assert "x=1, y=2, along" in page
+    assert 'id="gradients"' in page
+    assert 'id="along-x"' not in page
+    table = diffbench("show", "one", "--table", "gradients", "--format", "json").json
+    assert [(row["derivative"], row["components"], row["certified"]) for row in table] == [(1, 2, 2), (2, 3, 3)]
+    cells = diffbench("show", "one", "--table", "estimates", "--format", "json").json
+    assert {(row["direction"], row["at"]) for row in cells} == {(name, "x=1, y=2") for name in ("x", "y", "x,y")}
+    assert diffbench("report", "one", "--format", "md", "--out", "paper", "--quiet").code == 0
+    assert diffbench("run", "--resume", "one", "--quiet").code == 0
+    assert diffbench("run", *SADDLE, *FEW, "--derivative", "1", "--out", "two", "--no-report").code == 0
+    assert diffbench("compare", "two", "two").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "-f", "x*y", "--at", "x=1,y"), "at: 'x=1,y' is not a number for each variable, such as x=1,y=2"),
+        (("run", "-f", "x*y", "--at", "x=1,y=2,x=3"), "at: 'x=1,y=2,x=3' is not a number for each variable"),
+        (("run", "-f", "x*y", "--at", "x=1,y=2", "--at", "3"), "is no list of a number for each of x, y"),
+        (("run", "-f", "x*z", "--at", "x=1,y=2"), "variable 'z' is none of x, y"),
+        (("run", "-f", "x/y", "--at", "x=1,y=0"), "x/y is not defined, or not real, at x=1, y=0"),
+        (
+            ("run", *SADDLE, "--noise", "relative 1e-6"),
+            "several variables can have no domain, printed numbers or noise",
+        ),
+        (
+            ("run", "--suite", "models", "--derivative", "2"),
+            "is the cost of a model, of which there are first ones only",
+        ),
+        (("orders", "--suite", "multivariate"), "has the variables x1, x2; only one can be had here"),
+        (("exact", "x*y", "--at", "x=1,y=2"), "second variable 'y' beside 'x'; formulas have one"),
+        (("recommend", "x*y", "--at", "1"), "second variable 'y' beside 'x'; formulas have one"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(diffbench, arguments, message):
+    outcome = diffbench(*arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_a_baseline_of_several_variables_is_refused(diffbench):
+    assert diffbench("run", *SADDLE, *FEW, "--out", "one", "--no-report").code == 0
+    outcome = diffbench("baseline", "accept", "one", "--reason", "first")
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
