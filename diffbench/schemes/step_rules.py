@@ -193,7 +193,7 @@ def _fixed(text: str) -> StepRule:
 
 def scaled_epsilon(_: DifferenceScheme, x: Array, *, value: Fraction, least: Fraction) -> Array:
     """Return value · max(|x|, least), both rounded once."""
-    factor, floor = (np.array([round_to(each, x.dtype.name)], dtype=x.dtype) for each in (value, least))
+    factor, floor = (one_rounded(each, x) for each in (value, least))
     with np.errstate(all="ignore"):
         return np.asarray(factor * np.maximum(np.abs(x), floor))
 
