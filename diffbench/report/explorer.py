@@ -24,6 +24,7 @@ import numpy.typing as npt
 from diffbench.analysis.model import PointModel, power_sums
 from diffbench.analysis.near import Near
 from diffbench.analysis.predict import AS_GOOD, digits_of, function_at, measured_curve, optimum
+from diffbench.dtypes import find_dtype
 from diffbench.errors import DiffbenchError, InputError, UnsupportedError
 from diffbench.functions.function import Function
 from diffbench.reference.pair import unit_in_last_place
@@ -40,13 +41,17 @@ Array = npt.NDArray[Any]
 MAX_CELLS = 400_000
 """How many cells a page embeds, about 10 bytes each; functions beyond that are in the files beside it."""
 
-COLUMNS = {"estimate": "<f8", "chosen": "<f8", "curve": "<f4", "rounding": "<i2", "predicted": "<i2"} | dict.fromkeys(
-    ("status", "shares"), "<u1"
+COLUMNS = (
+    dict.fromkeys(("estimate", "error", "chosen"), "<f8")
+    | {"curve": "<f4", "rounding": "<i2", "predicted": "<i2"}
+    | dict.fromkeys(("status", "shares"), "<u1")
 )
 """The embedded columns and their types, the widest first, so that each begins at a multiple of its size.
 
 estimate, status
     (S, C) as in the block.
+error
+    (S, C) as in the block; only in dtypes of more than 64 bits, where the estimate does not say it.
 chosen
     (S, C − E) the epsilons that step rules chose.
 curve
@@ -134,6 +139,7 @@ def explore(block: Block, point: int, points: int, figure: str = "", function: F
         The block's; by default it is made from the formula, without a domain.
     """
     expected = _expected(block, point, function)
+    is_wide = find_dtype(block.dtype).is_wide
     columns = {
         "estimate": block.estimate[:, point],
         "chosen": block.chosen[:, point],
@@ -145,9 +151,12 @@ def explore(block: Block, point: int, points: int, figure: str = "", function: F
         for name in ("rounding", "predicted"):
             lines = [expected[s][name] if s in expected else nothing for s in range(len(block.schemes))]
             columns[name] = _logarithms(np.array(lines), _scale(block, point))
+    if is_wide:
+        columns["error"] = block.error[:, point]
     if block.parts is not None:
         columns["shares"] = _shares(block.parts[:, :, point, : block.grid_size])
     about = _about(block, point, points, figure) | {"modelled": bool(expected), "parted": block.parts is not None}
+    about |= {"wide": True} if is_wide else {}
     return Explored(about, {name: values.astype(COLUMNS[name]).tobytes() for name, values in columns.items()})
 
 

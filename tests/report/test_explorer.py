@@ -210,3 +210,14 @@ def test_two_processes_embed_the_same_bytes(tmp_path):
         for seed in ("1", "2")
     }
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mp:20"])
+def test_errors_are_embedded_where_a_browser_could_not_compute_them(dtype):
+    (block,) = run(Spec(EXP, SCHEMES, "1:1e-19:1/decade", dtypes=[dtype])).blocks
+    each = explore(block, 0, 2)
+    assert each.about.get("wide", False) == ("error" in each.columns) == (dtype == "mp:20")
+    if dtype == "mp:20":
+        error = column(each, "error", 3, block.status.shape[-1])
+        np.testing.assert_array_equal(error, block.error[:, 0])
+        assert np.nanmin(np.abs(error)) < 1e-20

@@ -42,7 +42,7 @@
     const [s, c, e] = [block.schemes.length, block.columns, block.grid.length];
     const lines = block.modelled ? s * e : 0;
     return {
-      estimate: s * c, status: s * c, chosen: s * (c - e), curve: s * index.curve.length,
+      estimate: s * c, error: block.wide ? s * c : 0, status: s * c, chosen: s * (c - e), curve: s * index.curve.length,
       rounding: lines, predicted: lines, shares: block.parted ? s * index.parts.length * e : 0,
     };
   }
@@ -66,7 +66,7 @@
     const estimate = block.estimate[s * block.columns + c];
     const epsilon = c < grid ? block.grid[c] : block.chosen[s * (block.columns - grid) + c - grid];
     const known = block.hi !== null && Number.isFinite(estimate);
-    const error = known ? estimate - block.hi - block.lo : NaN;
+    const error = !known ? NaN : block.wide ? block.error[s * block.columns + c] : estimate - block.hi - block.lo;
     const relative = known && block.hi !== 0 ? Math.abs(error) / Math.abs(block.hi) : NaN;
     return {
       c, code, estimate, error, relative, epsilon: epsilon === null ? NaN : epsilon,
