@@ -1,6 +1,8 @@
 """Gradients as a whole: the error of all components together, and a textbook's gradient check against the truth."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +39,7 @@ def gradients(results: Results) -> "pd.DataFrame":
         reference; ``optimal_epsilon`` and there ``norm_error``, the norm of the error over that of the exact gradient
         (of the Hessian for second derivatives), ``least_digits`` of a component and ``evaluations`` for all;
         ``check``, the relative difference ‖estimate − exact‖/(‖estimate‖ + ‖exact‖) at epsilon 1e-7, null where that
-        is not swept.
+        is not swept. The components of a vector-valued function have a row each, and then the whole Jacobian has one.
 
     Raises
     ------
@@ -60,8 +62,21 @@ def gradient_rows(results: Results) -> list[Row]:
         raise EmptySelectionError(NO_CELLS)
     if not has_gradients(results):
         raise EmptySelectionError("gradients: the run has no functions of several variables")
-    blocks = (results.block(*key) for key in results.keys)
-    return [row for block in blocks if _is_vector(block.directions) for row in _rows_of(block)]
+    blocks = [block for key in results.keys if _is_vector((block := results.block(*key)).directions)]
+    return [row for block in [*blocks, *_jacobians(blocks)] for row in _rows_of(block)]
+
+
+_COMPONENT = re.compile(r"(.+)\[\d+\]")
+
+
+def _jacobians(blocks: Sequence[Block]) -> list[Block]:
+    """Return the components of each vector-valued function as one block, whose rows are all entries of the Jacobian."""
+    groups: dict[tuple[str, int, str], list[Block]] = {}
+    for block in blocks:
+        component = _COMPONENT.fullmatch(block.function)
+        if component:
+            groups.setdefault((component[1], block.derivative, block.dtype), []).append(block)
+    return [replace(first.joined(*rest), function=name) for (name, _, _), (first, *rest) in groups.items() if rest]
 
 
 def _is_vector(directions: tuple[Any, ...]) -> bool:

@@ -100,7 +100,7 @@ def parse_suite(text: str, name: str) -> Suite:
     data = parse_toml(text, f"suite {name}")
     check_keys(data, ("description", "schemes", "epsilons", "functions"), f"suite {name}")
     tables = _list_of(data, "functions", dict, f"suite {name}")
-    functions = tuple(function_from_table(table) for table in tables)
+    functions = tuple(function for table in tables for function in functions_from_table(table))
     names = [function.name for function in functions]
     doubled = {each for each in names if names.count(each) > 1}
     if doubled or not functions:
@@ -112,6 +112,20 @@ def parse_suite(text: str, name: str) -> Suite:
 
 
 _KEYS = ("name", "formula", "variable", "variables", "points", "domain", "tags", "source", "printed", "noise")
+
+
+def functions_from_table(table: Mapping[str, Any]) -> tuple[Function, ...]:
+    """Make the function of a table, or the components of a vector-valued one, called ``name[1]`` and so on."""
+    if "formulas" not in table:
+        return (function_from_table(table),)
+    name = _text(table, "name", "function")
+    where = f"function {name[:60]!r}"
+    formulas = _list_of(table, "formulas", str, where)
+    if not (name and formulas) or "formula" in table:
+        raise InputError(f"{where}: formulas are those of the components, beside a name and no formula")
+    common = {key: value for key, value in table.items() if key != "formulas"}
+    components = ({**common, "name": f"{name}[{i}]", "formula": formula} for i, formula in enumerate(formulas, 1))
+    return tuple(map(function_from_table, components))
 
 
 def function_from_table(table: Mapping[str, Any]) -> Function:

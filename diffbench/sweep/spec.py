@@ -29,7 +29,7 @@ from diffbench.functions.suites import (
     Suite,
     check_keys,
     find_function,
-    function_from_table,
+    functions_from_table,
     load_suite,
     parse_toml,
     read_text,
@@ -535,22 +535,22 @@ def _select(functions: object) -> tuple[Suite | None, tuple[Function, ...]]:
                 chosen[name] = function.named(name)
             continue
         suites.add(None)
-        function = _one_function(item)
-        if chosen.get(function.name, function) != function:
-            raise InputError(f"functions: two different ones are called {function.name!r}")
-        chosen[function.name] = function
+        for function in _functions_of(item):
+            if chosen.get(function.name, function) != function:
+                raise InputError(f"functions: two different ones are called {function.name!r}")
+            chosen[function.name] = function
     if not chosen:
         raise EmptySelectionError("functions: none is selected")
     return suites.pop() if len(suites) == 1 else None, tuple(chosen.values())
 
 
-def _one_function(item: object) -> Function:
+def _functions_of(item: object) -> tuple[Function, ...]:
     if isinstance(item, Function):
-        return item
+        return (item,)
     if isinstance(item, Mapping):
-        return function_from_table(item)
+        return functions_from_table(item)
     if isinstance(item, str):
-        return find_function(item)
+        return (find_function(item),)
     raise InputError(f"function: {item!r} is neither a name, a table nor a Function")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from diffbench import EmptySelectionError, Function, Spec, gradients, run
+from diffbench.errors import InputError
 from diffbench.functions.models import Model
 from diffbench.report.tables import run_tables
 
@@ -38,6 +39,30 @@ def test_mixed_derivatives_stand_in_the_hessian_twice() -> None:
     missed = np.array([[found[0], found[2]], [found[2], found[1]]]) - exact
     assert first["norm_error"] == pytest.approx(np.linalg.norm(missed) / np.linalg.norm(exact), rel=1e-6)
     assert first["check"] is None or np.isnan(first["check"])
+
+
+def test_the_jacobian_is_that_of_all_components() -> None:
+    table = {
+        "name": "valley",
+        "formulas": ["10*(y - x**2)", "1 - x", "exp(x*y)"],
+        "variables": ["x", "y"],
+        "points": [["-1.25", "1"]],
+    }
+    results = run(Spec([table], ["forward-1"], ["2^-20"], rules=[]))
+    assert [key[0] for key in results.keys] == ["valley[1]", "valley[2]", "valley[3]"]
+    rows = gradients(results).to_dict("records")
+    assert [(row["function"], row["components"]) for row in rows][-1] == ("valley", 6)
+    exact = np.array([[25.0, 10.0], [-1.0, 0.0], [np.exp(-1.25), -1.25 * np.exp(-1.25)]])
+    found = np.array([results.block(*key).estimate[0, :, 0] for key in results.keys])
+    missed = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert rows[-1]["norm_error"] == pytest.approx(missed, rel=1e-4)
+    assert rows[-1]["evaluations"] == 12
+
+
+@pytest.mark.parametrize("table", [{"formulas": ["x"]}, {"name": "f", "formulas": []}, {"name": "f", "formulas": "x"}])
+def test_components_without_a_name_or_formulas_are_refused(table: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="formulas"):
+        Spec([{**table, "variables": ["x", "y"], "points": [["1", "2"]]}])
 
 
 def test_a_component_that_is_lost_loses_the_norm() -> None:
