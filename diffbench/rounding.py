@@ -108,7 +108,9 @@ def check_narrow_dtype(name: str) -> str:
     """Return the name of a dtype of at most 64 bits that is here, or refuse it."""
     known = find_dtype(name)
     if not known.is_narrow:
-        raise InputError(f"dtype: {known.unavailable or f'{name} has more than 64 bits, which is too many here'}")
+        raise InputError(
+            f"dtype: {known.unavailable or f'{known.name!r} is not of at most 64 bits, as it must be here'}"
+        )
     return known.name
 
 
