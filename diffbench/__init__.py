@@ -26,6 +26,7 @@ _HOME = {
     "conformance": "sweep.conformance",
     "exact_derivative": "reference.exact",
     "find_baseline": "analysis.accepted",
+    "gradient_check": "analysis.gradient_checks",
     "gradients": "analysis.gradients",
     "load": "sweep.stored",
     "measure_derivative": "analysis.accuracy",

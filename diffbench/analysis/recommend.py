@@ -178,13 +178,25 @@ def recommend(
     """
     if isinstance(formula, Results):
         return advise(formula, derivative, check_narrow_dtype(dtype), evaluations, allow_complex=allow_complex)
-    function = _as_function(formula, at)
     _check(derivative, evaluations)
+    function, x = function_at(formula, at, dtype)
+    schemes = _schemes(derivative, evaluations, allow_complex=allow_complex)
+    return _Bench(function, x, derivative, dtype).recommendation(schemes)
+
+
+def function_at(formula: str | Formula | Function, at: object, dtype: str) -> tuple[Function, float]:
+    """Return what is differentiated, and the point as a number of the dtype.
+
+    Raises
+    ------
+    InputError
+        If the function is not defined there, or the dtype is not here.
+    """
+    function = _as_function(formula, at)
     x = round_to(function.points[0], check_narrow_dtype(dtype))
     if not np.isfinite(x) or function.domain.interval_of(Fraction(x)) is None:
         raise InputError(f"at: {function.points[0]} cannot be evaluated in {dtype}, where it is {x!r}")
-    schemes = _schemes(derivative, evaluations, allow_complex=allow_complex)
-    return _Bench(function, x, derivative, dtype).recommendation(schemes)
+    return function, x
 
 
 def _as_function(formula: str | Formula | Function, at: object) -> Function:
@@ -245,7 +257,7 @@ class _Bench:
 
     def __init__(self, function: Function, x: float, derivative: int, dtype: str) -> None:
         self.function, self.x, self.derivative, self.dtype = function, x, derivative, dtype
-        self.reference = _settled(function, x, derivative)
+        self.reference = settled(function, x, derivative)
         here = Near(function, x, dtype)
         self.epsilons = binary_epsilons(x, dtype)
         points = [point for point in neighbours(here) if point != x]
@@ -360,7 +372,8 @@ def neighbours(near: Near) -> list[float]:
     return [point for point in inside if interval is None or Fraction(point) in interval]
 
 
-def _settled(function: Function, x: float, derivative: int) -> Reference:
+def settled(function: Function, x: float, derivative: int) -> Reference:
+    """Return the exact derivative, or refuse what has none or no known one."""
     reference = references(function.formula, [x], derivative)[0]
     if reference is None:
         raise InputError(f"at: {function.formula} is not defined, or not real, at {x!r}")

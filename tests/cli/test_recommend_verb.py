@@ -1,8 +1,11 @@
 """``diffbench recommend``: a formula, a class of functions, and every mistake."""
 
+import sys
+
 import pytest
 
 from diffbench import load
+from diffbench.analysis.gradient_checks import CHECKERS, Checker
 
 FIELDS = {"scheme", "epsilon", "digits", "digits_low", "digits_high", "flat_decades", "robustness", "evaluations"}
 
@@ -79,6 +82,38 @@ def test_a_class_in_text(diffbench):
     outcome = diffbench("recommend", "--class", "exponential", "--dtype", "float32", "--evaluations", "2")
     assert outcome.code == 0
     assert "lost median" in outcome.out
+
+
+def test_a_gradient_check_has_its_epsilon_and_tolerance_beside_the_defaults(diffbench, monkeypatch):
+    stub = Checker("torch.autograd.gradcheck", "numpy", "1e-6", {"float16": (1e-5, 1e-3)})
+    monkeypatch.setitem(CHECKERS, "torch", stub)
+    asked = ("recommend", "sin(x)", "--at", "1", "--framework", "torch", "--dtype", "float16")
+    advice = diffbench(*asked, "--format", "json").json
+    assert advice.keys() >= {"scheme", "epsilon", "digits", "atol", "rtol", "reason"}
+    assert (advice["scheme"], advice["check"], advice["default_epsilon"]) == ("central-2", stub.name, 1e-6)
+    assert (advice["default_step"], advice["default_accepts"]) == (0, False)
+    lines = dict(line.split("  ", 1) for line in diffbench(*asked).out.splitlines())
+    assert lines["default rtol"].strip() == "0.001"
+    assert float(lines["epsilon"]) == advice["epsilon"]
+    assert "is lost in x" in lines["reason"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--evaluations", "2"), ("--allow", "complex"), ("--derivative", "2"), ("--suite", "lab"), ("--class", "smooth")],
+)
+def test_a_gradient_check_takes_no_other_options(diffbench, more):
+    mistake(
+        diffbench("recommend", "sin(x)", "--at", "1", "--framework", "jax", *more), 2, "framework: it takes a formula"
+    )
+
+
+def test_a_framework_that_is_not_installed_is_a_mistake(diffbench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    asked = ("recommend", "sin(x)", "--framework", "jax")
+    mistake(diffbench(*asked, "--at", "1"), 2, "recommend: jax is not installed")
+    mistake(diffbench(*asked), 2, "a formula needs a point")
+    mistake(diffbench("recommend", "--framework", "jax"), 2, "it takes a formula")
 
 
 @pytest.mark.parametrize(
