@@ -22,6 +22,7 @@ def spec(**options):
 
 
 UNITS = 12
+MORE_INTERRUPTIONS = [(2, 1), (5, 1), (11, 1), (1, 2), (2, 2), (11, 2), (12, 2)]
 
 
 def stop_after(units):
@@ -59,6 +60,19 @@ def whole(tmp_path_factory):
     return {keep: base / keep for keep in store.KEPT}
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """Return a function that copies the folder of a run that was interrupted after some units, which runs once."""
+    base = tmp_path_factory.mktemp("stopped")
+
+    def copied(folder, units):
+        if not (base / str(units)).exists():
+            interrupted(base / str(units), units)
+        return shutil.copytree(base / str(units), folder)
+
+    return copied
+
+
 @pytest.fixture
 def complete(whole, tmp_path):
     """Return a complete run that a test may damage."""
@@ -70,8 +84,10 @@ def test_the_spec_of_these_tests_has_that_many_units(whole):
     assert len(manifest_of(whole["cells"])["blocks"]) == 2 * UNITS
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("units", [1, 2, 5, 11, 12])
+@pytest.mark.parametrize(
+    ("units", "jobs"),
+    [(1, 1), (12, 1), (5, 2), *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE_INTERRUPTIONS)],
+)
 def test_a_run_interrupted_after_some_units_is_finished_to_the_same_bytes(units, jobs, whole, tmp_path):
     folder = interrupted(tmp_path / "run", units, jobs=jobs)
     assert "not a complete run" in refuses_to_load(folder)
@@ -80,7 +96,7 @@ def test_a_run_interrupted_after_some_units_is_finished_to_the_same_bytes(units,
     assert contents(folder) == contents(whole["cells"])
 
 
-@pytest.mark.parametrize("units", [1, 6, 12])
+@pytest.mark.parametrize("units", [6, *(pytest.param(units, marks=pytest.mark.slow) for units in (1, 12))])
 def test_a_run_that_keeps_summaries_is_finished_to_the_same_bytes(units, whole, tmp_path):
     folder = interrupted(tmp_path / "run", units, keep="summary")
     refuses_to_load(folder)
@@ -90,8 +106,8 @@ def test_a_run_that_keeps_summaries_is_finished_to_the_same_bytes(units, whole, 
     assert not list((folder / "cells").iterdir())
 
 
-def test_a_run_interrupted_again_and_again_is_finished_to_the_same_bytes(whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 1)
+def test_a_run_interrupted_again_and_again_is_finished_to_the_same_bytes(stopped, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 1)
     for units in range(2, UNITS + 1):
         with pytest.raises(KeyboardInterrupt):
             resume(folder, progress=stop_after(units), jobs=1)
@@ -100,8 +116,8 @@ def test_a_run_interrupted_again_and_again_is_finished_to_the_same_bytes(whole, 
     assert contents(folder) == contents(whole["cells"])
 
 
-def test_only_what_is_missing_is_measured_and_all_of_it_counts_as_progress(tmp_path, monkeypatch):
-    folder = interrupted(tmp_path / "run", 7)
+def test_only_what_is_missing_is_measured_and_all_of_it_counts_as_progress(stopped, tmp_path, monkeypatch):
+    folder = stopped(tmp_path / "run", 7)
     done = {path.name: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()}
     told = []
     resume(folder, progress=lambda unit, cells: told.append(((unit.function.name, unit.dtype, unit.first), cells)))
@@ -111,8 +127,8 @@ def test_only_what_is_missing_is_measured_and_all_of_it_counts_as_progress(tmp_p
 
 
 @pytest.mark.parametrize("kept", [1, 0.5, 0])
-def test_a_torn_last_line_of_the_journal_counts_for_nothing(kept, whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 5)
+def test_a_torn_last_line_of_the_journal_counts_for_nothing(stopped, kept, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 5)
     journal = folder / store.JOURNAL
     *lines, last = journal.read_text("utf-8").splitlines(keepends=True)
     torn = last[: int(kept * (len(last) - 2))]
@@ -121,8 +137,8 @@ def test_a_torn_last_line_of_the_journal_counts_for_nothing(kept, whole, tmp_pat
     assert contents(folder) == contents(whole["cells"])
 
 
-def test_lines_after_a_torn_one_count(whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 3)
+def test_lines_after_a_torn_one_count(stopped, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 3)
     with (folder / store.JOURNAL).open("a", encoding="utf-8") as stream:
         stream.write('{"name": "exp-d1-flo')
     with pytest.raises(KeyboardInterrupt):
@@ -133,15 +149,15 @@ def test_lines_after_a_torn_one_count(whole, tmp_path):
     assert contents(folder) == contents(whole["cells"])
 
 
-def test_without_its_journal_a_run_begins_again(whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 5)
+def test_without_its_journal_a_run_begins_again(stopped, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 5)
     (folder / store.JOURNAL).unlink()
     resume(folder)
     assert contents(folder) == contents(whole["cells"])
 
 
-def test_leftovers_of_writes_that_never_ended_are_removed(whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 5)
+def test_leftovers_of_writes_that_never_ended_are_removed(stopped, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 5)
     for name in ("cells/.exp-d1-float64.parquet.partial", ".manifest.json.partial", ".journal.jsonl.partial"):
         (folder / name).write_bytes(b"half")
     (folder / "curves" / ".x.partial").write_bytes(b"")
@@ -160,29 +176,22 @@ HARMS = {
 
 @pytest.mark.parametrize("kind", ["cells", "curves"])
 @pytest.mark.parametrize("harm", HARMS)
-def test_a_damaged_file_of_a_complete_run_is_made_again(harm, kind, complete, whole):
-    HARMS[harm](sorted((complete / kind).iterdir())[3])
-    resume(complete)
-    assert contents(complete) == contents(whole["cells"])
-
-
-@pytest.mark.parametrize("kind", ["cells", "curves"])
-@pytest.mark.parametrize("harm", HARMS)
-def test_a_damaged_file_of_an_interrupted_run_is_made_again(harm, kind, whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 6)
-    HARMS[harm](sorted((folder / kind).iterdir())[3])
-    resume(folder)
-    assert contents(folder) == contents(whole["cells"])
-
-
-@pytest.mark.parametrize("kind", ["cells", "curves"])
-@pytest.mark.parametrize("harm", HARMS)
-def test_a_damaged_file_is_named_while_the_run_is_resumed(harm, kind, complete):
+def test_a_damaged_file_of_a_complete_run_is_named_and_made_again(harm, kind, complete, whole):
     path = sorted((complete / kind).iterdir())[3]
     HARMS[harm](path)
     told = []
     resume(complete, on_damage=told.append)
     assert [str(name).endswith(f"{kind}/{path.name}") for name in told] == [True]
+    assert contents(complete) == contents(whole["cells"])
+
+
+@pytest.mark.parametrize("kind", ["cells", "curves"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_file_of_an_interrupted_run_is_made_again(stopped, harm, kind, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 6)
+    HARMS[harm](sorted((folder / kind).iterdir())[3])
+    resume(folder)
+    assert contents(folder) == contents(whole["cells"])
 
 
 def test_damaged_curves_of_a_run_that_keeps_summaries_are_made_again(whole, tmp_path):
@@ -259,15 +268,15 @@ def refused(call, *says):
 
 
 @pytest.mark.parametrize("state", ["interrupted", "complete"])
-def test_a_run_of_another_spec_is_refused_and_left_as_it_was(state, complete, tmp_path):
-    folder = complete if state == "complete" else interrupted(tmp_path / "run", 4)
+def test_a_run_of_another_spec_is_refused_and_left_as_it_was(stopped, state, complete, tmp_path):
+    folder = complete if state == "complete" else stopped(tmp_path / "run", 5)
     before = contents(folder)
     refused(lambda: resume(folder, spec(dtypes=["float64"])), folder.name, "another spec")
     assert contents(folder) == before
 
 
-def test_a_run_of_other_versions_is_refused_and_left_as_it_was(tmp_path, monkeypatch):
-    folder = interrupted(tmp_path / "run", 4)
+def test_a_run_of_other_versions_is_refused_and_left_as_it_was(stopped, tmp_path, monkeypatch):
+    folder = stopped(tmp_path / "run", 5)
     then, manifest = store.versions_for(()), manifest_of(folder)
     names = {path.name for path in (folder / "cells").iterdir()}
     monkeypatch.setattr(store, "versions_for", lambda *_: then | {"numpy": "99.0"})
@@ -276,8 +285,8 @@ def test_a_run_of_other_versions_is_refused_and_left_as_it_was(tmp_path, monkeyp
     assert manifest_of(folder) == manifest
 
 
-def test_a_run_of_other_functions_is_refused(tmp_path, monkeypatch):
-    folder = interrupted(tmp_path / "run", 4)
+def test_a_run_of_other_functions_is_refused(stopped, tmp_path, monkeypatch):
+    folder = stopped(tmp_path / "run", 5)
     monkeypatch.setattr(store, "fingerprint", lambda: "0" * 64)
     refused(lambda: resume(folder), folder.name, "fingerprint")
 
@@ -359,8 +368,8 @@ def test_the_journal_of_a_complete_run_is_removed(complete, whole):
     assert contents(complete) == contents(whole["cells"])
 
 
-def test_what_resume_returns_is_what_load_returns(tmp_path):
-    folder = interrupted(tmp_path / "run", 4)
+def test_what_resume_returns_is_what_load_returns(stopped, tmp_path):
+    folder = stopped(tmp_path / "run", 5)
     resumed, loaded = resume(folder), load(folder)
     assert resumed.manifest == loaded.manifest
     assert resumed.references().equals(loaded.references())
@@ -369,8 +378,8 @@ def test_what_resume_returns_is_what_load_returns(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b'{"name": "exp"}', b'{"check": 3}', b"\xff\xfe", b"[]", b"\x00" * 99])
-def test_a_line_of_the_journal_that_is_no_block_counts_for_nothing(line, whole, tmp_path):
-    folder = interrupted(tmp_path / "run", 2)
+def test_a_line_of_the_journal_that_is_no_block_counts_for_nothing(stopped, line, whole, tmp_path):
+    folder = stopped(tmp_path / "run", 2)
     with (folder / store.JOURNAL).open("ab") as stream:
         stream.write(line + b"\n")
     resume(folder)
