@@ -96,7 +96,7 @@ def test_along_directions_the_jet_is_the_product_with_the_gradient(model: Model)
         assert product.rel_accuracy_bits() > 150
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_every_component_of_a_thousand_is_certified(dtype: str) -> None:
     references = gradient_references(Model("logistic-regression", (999,)), dtype)
     assert {(each.verdict, each.second_opinion) for each in references} == {("certified", "jet")}

@@ -42,7 +42,7 @@ def falling(n, m):
 # laws -----------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(offsets, st.integers(1, 4), st.integers(0, 9), rationals, st.integers(0, 400))
 def test_of_monomials_it_is_the_exact_fraction(nodes, m, n, x, bits):
     assume(len(nodes) > m)
@@ -67,6 +67,7 @@ def test_complex_steps_of_monomials_too(n, x, epsilon):
         assert encloses(truncation(f"x**{n}", scheme, x, epsilon), exact), name
 
 
+@settings(max_examples=30)
 @given(offsets, st.integers(1, 3))
 def test_moments_are_those_of_the_stencil(nodes, m):
     assume(len(nodes) > m)

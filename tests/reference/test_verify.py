@@ -17,7 +17,11 @@ from diffbench.reference.verify import verify
 
 @pytest.mark.parametrize(
     "suite",
-    [pytest.param(each, marks=[pytest.mark.slow] * (each == "multivariate")) for each in BUILT_IN if each != "models"],
+    [
+        pytest.param(each, marks=[pytest.mark.slow] * (each in {"multivariate", "ml"}))
+        for each in BUILT_IN
+        if each != "models"
+    ],
 )
 def test_every_reference_of_the_suites_is_certified_by_a_second_way(suite):
     functions = load_suite(suite).functions
