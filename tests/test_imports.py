@@ -146,7 +146,7 @@ def test_matplotlib_is_imported_by_what_draws_only():
             for name in names:
                 users.setdefault(name.partition(".")[0], set()).add(path)
     assert users["matplotlib"] == {"report/plots.py", "report/print_pages.py"}
-    numbers = ("balls", "circles", "expansions", "jets", "parts")
+    numbers = ("balls", "circles", "expansions", "jets", "parts", "reverse")
     assert users["flint"] == {f"reference/{kind}.py" for kind in numbers}
     assert all(path.startswith("cli/") for path in users["click"] | users["rich"])
     assert users["distributed"] == {"sweep/executors.py"}
