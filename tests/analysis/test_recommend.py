@@ -48,7 +48,7 @@ def test_200_random_formulas_against_the_oracle(dtype, allow_complex):
     assert check_verdicts(verdicts, label) >= 0.75
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_a_few_random_formulas_against_the_oracle(dtype):
     check_verdicts([judge(each, dtype) for each in smooth_functions(5, seed=7)], dtype)
 

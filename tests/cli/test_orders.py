@@ -46,7 +46,21 @@ def test_a_table_may_be_chosen(diffbench):
 
 
 def test_a_verdict_may_be_chosen(diffbench):
-    rows = diffbench("orders", "-s", "forward-1", "--verdict", "reduced", "--format", "json").json
+    rows = diffbench(
+        "orders",
+        "-f",
+        "abs-3-2",
+        "-f",
+        "exp",
+        "-f",
+        "sqrt",
+        "-s",
+        "forward-1",
+        "--verdict",
+        "reduced",
+        "--format",
+        "json",
+    ).json
     assert [(row["function"], row["observed"]) for row in rows] == [("abs-3-2", 0.5)]
 
 

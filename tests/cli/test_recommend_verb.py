@@ -57,7 +57,10 @@ def test_dtype(diffbench):
     assert narrow["digits"] < 7.6 < wide["digits"]
 
 
-@pytest.mark.parametrize(("kind", "head"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [("svg", b"<?xml"), *(pytest.param(*e, marks=pytest.mark.slow) for e in [("png", b"\x89PNG"), ("pdf", b"%PDF")])],
+)
 def test_a_figure_is_drawn(diffbench, tmp_path, kind, head):
     assert diffbench("recommend", "exp(x)", "--at", "1", "--figure", f"f.{kind}").code == 0
     assert (tmp_path / f"f.{kind}").read_bytes().startswith(head)

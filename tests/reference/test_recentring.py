@@ -63,7 +63,7 @@ FORMULAS = [
 
 @pytest.mark.parametrize("text", FORMULAS)
 @given(st.fractions(-3, 3, max_denominator=40), st.fractions(-1, 1, max_denominator=40))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_it_is_the_same_function(text, x, t):
     for written in (True, False):
         original = (to_unevaluated_sympy if written else to_sympy)(parse_formula(text, "x"))

@@ -88,6 +88,7 @@ def test_tables_on_disk_agree_with_each_other(folder):
         assert (float(text["optimal_digits"]) if text["optimal_digits"] else None) == row["optimal_digits"]
 
 
+@pytest.mark.slow
 def test_the_same_run_reported_again_gives_the_same_bytes(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     for name in ("tables", "figures"):
@@ -116,7 +117,8 @@ def test_reports_do_not_depend_on_the_executor(folder, tmp_path):
     assert contents(copy) == contents(folder)
 
 
-def test_results_from_memory_give_the_tables_of_those_from_disk(folder, tmp_path):
+def test_results_from_memory_give_the_tables_of_those_from_disk(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("diffbench.report.folder.MAX_FIGURES", 1)
     write_report(run(spec()), tmp_path / "new")
     for path in (tmp_path / "new" / "tables").iterdir():
         assert path.read_bytes() == (folder / "tables" / path.name).read_bytes()
@@ -128,10 +130,14 @@ def test_results_from_memory_give_the_tables_of_those_from_disk(folder, tmp_path
     }
 
 
-def test_progress_counts_the_figures(tmp_path):
-    told = []
-    write_report(run(Spec("lab")), tmp_path / "lab", progress=lambda done, total: told.append((done, total)))
+def test_progress_counts_the_figures_and_the_gate_is_on_the_page_where_there_is_one(folder, tmp_path):
+    told, passed = [], Judgement("suite", "linux", {"forward-1": {"same": 3}}, ())
+    page = write_report(
+        run(Spec("lab")), tmp_path / "lab", progress=lambda done, total: told.append((done, total)), judgement=passed
+    )
     assert told == [(i, 5) for i in range(1, 6)]
+    assert "no rule broken" in page.read_text("utf-8")
+    assert "no rule broken" not in (folder / "report.html").read_text("utf-8")
 
 
 def test_a_single_epsilon_has_no_curve_and_no_explorer(tmp_path):
@@ -143,11 +149,12 @@ def test_a_single_epsilon_has_no_curve_and_no_explorer(tmp_path):
     assert '<a href="#f/' not in text
 
 
-def test_every_derivative_and_dtype_has_its_heat_map(tmp_path):
-    results = run(Spec("exp", ["central-2"], ["1e-3"], derivatives=[1, 2], dtypes=["float32", "float64"]))
+@pytest.mark.parametrize("dtypes", [["float32"], pytest.param(["float32", "float64"], marks=pytest.mark.slow)])
+def test_every_derivative_and_dtype_has_its_heat_map(dtypes, tmp_path):
+    results = run(Spec("exp", ["central-2"], ["1e-3"], derivatives=[1, 2], dtypes=dtypes))
     write_report(results, tmp_path / "r")
     maps = {path.name for path in (tmp_path / "r" / "figures").glob("digits-*")}
-    assert maps == {f"digits-d{m}-{dtype}.svg" for m in (1, 2) for dtype in ("float32", "float64")}
+    assert maps == {f"digits-d{m}-{dtype}.svg" for m in (1, 2) for dtype in dtypes}
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(tmp_path):
@@ -201,12 +208,6 @@ def test_runs_that_kept_summaries_have_a_page_without_charts(tmp_path):
     text = write_report(tmp_path / "run").read_text("utf-8")
     assert 'id="explorer"' not in text
     assert 'class="matrix"' in text
-
-
-def test_the_gate_is_on_the_page_where_there_is_one(tmp_path):
-    passed = Judgement("suite", "linux", {"forward-1": {"same": 3}}, ())
-    page = write_report(run(Spec("lab")), tmp_path / "lab", judgement=passed)
-    assert "no rule broken" in page.read_text("utf-8")
 
 
 def test_results_in_memory_need_a_folder_and_other_things_are_no_results():

@@ -74,7 +74,7 @@ def test_results_do_not_depend_on_the_size_of_blocks(block_size, grid, alone):
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(chosen=st.sets(st.sampled_from(SCHEMES), min_size=1))
 def test_results_do_not_depend_on_the_other_schemes(grid, alone, chosen):
     names = [name for name in SCHEMES if name in chosen]
