@@ -75,9 +75,9 @@ def test_times_and_sizes_are_told_as_people_do(seconds, size, says):
 
 
 def test_a_plan_counts_derivatives_and_dtypes(diffbench):
-    options = ("--suite", "standard", "--derivative", "1", "--derivative", "2", "--dtype", "float32")
+    options = ("--suite", "lab", "--derivative", "1", "--derivative", "2", "--dtype", "float32")
     code, out, _ = diffbench("plan", *options, "--dtype", "float64", "--format", "json")
-    spec = Spec("standard", derivatives=[1, 2], dtypes=["float32", "float64"])
+    spec = Spec("lab", derivatives=[1, 2], dtypes=["float32", "float64"])
     found = json.loads(out)
     assert code == 0
     assert found["functions"] == len(spec.functions)
@@ -316,7 +316,7 @@ def dying(times, monkeypatch):
 MANY = (*("--suite", "standard", "-s", "forward-1", "--dtype", "float32", "--dtype", "float64"), "--no-report")
 
 
-@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_worker_that_dies_costs_a_retry_not_the_run(times, diffbench, monkeypatch, tmp_path):
     calls = dying(times, monkeypatch)
     code, out, err = diffbench("run", *MANY, "--no-anatomy", "--quiet", "--out", "run", "--executor", "processes")

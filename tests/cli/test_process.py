@@ -66,6 +66,7 @@ def test_show_prints_what_run_printed(done):
     assert outcome.stdout.startswith(first.stdout)
 
 
+@pytest.mark.slow
 def test_json_can_be_piped(done):
     folder, _ = done
     outcome = diffbench("show", "lab", "--format", "json", cwd=folder)
@@ -75,8 +76,8 @@ def test_json_can_be_piped(done):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["run", "-f", "sin(x", "--at", "1", "--out", "new"], 2, "position 5"),
-        (["run", "--suite", "lab", "--out", "file/below"], 74, "file/below"),
+        pytest.param(["run", "-f", "sin(x", "--at", "1", "--out", "new"], 2, "position 5", marks=pytest.mark.slow),
+        pytest.param(["run", "--suite", "lab", "--out", "file/below"], 74, "file/below", marks=pytest.mark.slow),
         (["exact", "Abs(x)", "--at", "0", "--format", "json"], 6, "nondifferentiable"),
     ],
 )

@@ -1,7 +1,6 @@
 """What a person sees in a terminal: a real pseudo-terminal of a given width."""
 
 import re
-import subprocess
 import sys
 from functools import cache
 
@@ -27,7 +26,7 @@ def screen(columns, *arguments):
     return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
 
 
-@pytest.mark.parametrize("columns", [80, 100, 160])
+@pytest.mark.parametrize("columns", [80, pytest.param(100, marks=pytest.mark.slow), 160])
 def test_a_table_fits_and_nothing_in_it_is_cut(folder, columns):
     lines = screen(columns, "show", str(folder))
     assert max(map(len, lines)) <= columns
@@ -43,12 +42,10 @@ def test_constant_columns_are_said_once(folder):
     assert "float64" not in "".join(lines[1:])
 
 
-def test_numbers_are_rounded_for_people_only(folder):
+def test_numbers_are_rounded_for_people_only(folder, diffbench):
     person = " ".join(screen(160, "show", str(folder)))
     assert re.search(r"complex-step +1 +2 +1\d\.\d +1\d\.\d ", person)
-    arguments = [sys.executable, "-m", "diffbench", "show", str(folder)]
-    program = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    assert re.search(r"central-4 .* \d+\.\d{9,}", program.stdout)
+    assert re.search(r"central-4 .* \d+\.\d{9,}", diffbench("show", str(folder)).out)
 
 
 def test_what_no_terminal_is_wide_enough_for_is_aligned_text(monkeypatch, capsys):

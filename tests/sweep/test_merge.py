@@ -1,11 +1,8 @@
 """Shards of a run, put together, are the run; anything else is refused in one line."""
 
 import itertools
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 from folders import contents, manifest_of, put_manifest
@@ -14,7 +11,6 @@ from diffbench import Function, Spec, load, merge, resume, run
 from diffbench.errors import DiffbenchError, InputError, StoreError
 
 OPTIONS = {"block_size": 12, "jobs": 1}
-COMMAND = (sys.executable, "-m", "diffbench")
 
 
 def spec(**options):
@@ -200,27 +196,22 @@ def test_in_memory_a_shard_holds_its_part_only():
 # the command line -----------------------------------------------------------------------------------------------------
 
 
-def diffbench(*arguments, cwd):
-    chosen = {"capture_output": True, "text": True, "timeout": 120}
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=os.environ | {"COLUMNS": "200"}, check=False, **chosen)
-
-
-def test_the_command_line_measures_shards_and_merges_them(tmp_path):
+def test_the_command_line_measures_shards_and_merges_them(fork, tmp_path):
     what = ("--suite", "lab", "--epsilon", "1e-2,1e-4", "--quiet")
     for i, name in enumerate("ab", 1):
-        done = diffbench("run", *what, "--shard", f"{i}/2", "--no-report", "--out", name, cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines()[-1] == f"run: {name}"
-    done = diffbench("merge", "b", "a", "--out", "c", "--no-report", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "run: c\n", "")
+        done = fork("run", *what, "--shard", f"{i}/2", "--no-report", "--out", name, cwd=tmp_path)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.splitlines()[-1] == f"run: {name}"
+    done = fork("merge", "b", "a", "--out", "c", "--no-report", cwd=tmp_path)
+    assert done == (0, "run: c\n", "")
     run(Spec("lab", epsilons="1e-2,1e-4", anatomy=True), out=tmp_path / "whole")
     assert contents(tmp_path / "c") == contents(tmp_path / "whole")
 
 
 @pytest.mark.slow
-def test_a_merged_run_has_its_report(thirds, tmp_path):
-    done = diffbench("merge", *map(str, thirds), "--out", "merged", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "report: merged/report.html\n")
+def test_a_merged_run_has_its_report(fork, thirds, tmp_path):
+    done = fork("merge", *map(str, thirds), "--out", "merged", cwd=tmp_path)
+    assert (done.code, done.out) == (0, "report: merged/report.html\n")
     assert (tmp_path / "merged" / "report.html").stat().st_size > 10_000
 
 

@@ -185,7 +185,7 @@ def test_a_damaged_file_of_a_complete_run_is_named_and_made_again(harm, kind, co
     assert contents(complete) == contents(whole["cells"])
 
 
-@pytest.mark.parametrize("kind", ["cells", "curves"])
+@pytest.mark.parametrize("kind", ["cells", pytest.param("curves", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_file_of_an_interrupted_run_is_made_again(stopped, harm, kind, whole, tmp_path):
     folder = stopped(tmp_path / "run", 6)
