@@ -68,6 +68,10 @@ def test_help_imports_nothing_heavy(arguments):
     assert loaded & HEAVY == set()
 
 
+def test_who_prints_a_table_draws_nothing():
+    assert {"matplotlib", "bokeh"} & modules_after("import diffbench.cli.show") == set()
+
+
 def test_the_list_of_verbs_is_that_of_the_modules():
     from click import Command, Context
 

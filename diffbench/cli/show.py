@@ -9,9 +9,9 @@ import click
 from diffbench.cli.output import format_option, print_table
 from diffbench.errors import EmptySelectionError
 from diffbench.report.leaderboard_tables import CONTEST
-from diffbench.report.precision import PRECISION, Precision
 from diffbench.report.table import Table
 from diffbench.report.tables import (
+    PRECISION,
     estimates_table,
     gradients_table,
     is_small,
@@ -79,6 +79,8 @@ def _table(results: Results, folder: Path, name: str) -> Table:
 
 
 def _precision(results: Results, name: str) -> Table:
+    from diffbench.report.precision import Precision
+
     tables = Precision(results, most=inf).tables()
     if name not in tables:
         raise EmptySelectionError(NO_CELLS if not results.blocks else f"table: the run has no {name}")

@@ -17,7 +17,7 @@ from diffbench.analysis.scheme_profiles import Pool, window_of
 from diffbench.dtypes import DEFAULT_EPSILONS
 from diffbench.functions.suites import parse_toml
 from diffbench.report.escape import escape_latex, escape_markdown
-from diffbench.report.plots import ordinal
+from diffbench.report.table import ordinal
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.epsilons import grid_of
 

@@ -19,9 +19,9 @@ from diffbench.report.contest import Contest
 from diffbench.report.explorer import MAX_CELLS, Explored, explore
 from diffbench.report.headline_plots import Headline, accuracy_over_x, headline_figures
 from diffbench.report.html import PageFigure, PageParts, render_page
-from diffbench.report.plots import digits_heat_map, error_curves, figure_bytes, ordinal, typical_point
+from diffbench.report.plots import digits_heat_map, error_curves, figure_bytes, typical_point
 from diffbench.report.precision import Precision
-from diffbench.report.table import FORMATS, Table
+from diffbench.report.table import FORMATS, Table, ordinal
 from diffbench.report.tables import run_tables
 from diffbench.sweep.contest import TIMINGS, read_timings
 from diffbench.sweep.curves import Curves

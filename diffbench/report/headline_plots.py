@@ -43,13 +43,13 @@ from diffbench.report.plots import (
     beside_panel,
     drawn_name,
     emphasised_schemes,
-    ordinal,
     power_of_ten,
     see_through,
     spread,
     stacked_panels,
     whole_ticks,
 )
+from diffbench.report.table import ordinal
 from diffbench.sweep.results import Results
 
 Array = npt.NDArray[Any]

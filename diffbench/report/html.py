@@ -19,10 +19,9 @@ from diffbench.report.captions import glossary_entries, to_html
 from diffbench.report.explorer import Explored, chart_version, embedded, libraries, view
 from diffbench.report.leaderboard_tables import CONTEST
 from diffbench.report.overview import digits_of, elapsed_of, gate_of, provenance_of, size_of, verdict_of
-from diffbench.report.plots import FULL_DIGITS, INK, cell_colors, ordinal
-from diffbench.report.precision import PRECISION
-from diffbench.report.table import Table, sentence
-from diffbench.report.tables import judgement_table, run_tables
+from diffbench.report.plots import FULL_DIGITS, INK, cell_colors
+from diffbench.report.table import Table, ordinal, sentence
+from diffbench.report.tables import PRECISION, judgement_table, run_tables
 from diffbench.sweep.results import Results, Status
 
 MAX_SENTENCES = 50

@@ -8,8 +8,7 @@ import numpy as np
 
 from diffbench.analysis.judgement import Judgement
 from diffbench.report.captions import counted
-from diffbench.report.plots import ordinal
-from diffbench.report.table import Table
+from diffbench.report.table import Table, ordinal
 from diffbench.schemes.scheme import split_derivative
 from diffbench.sweep.curves import Curves
 from diffbench.sweep.results import Results, where

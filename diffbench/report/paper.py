@@ -32,11 +32,11 @@ from diffbench.report.plots import (
     see_through,
     typical_point,
 )
-from diffbench.report.precision import PRECISION, Precision
+from diffbench.report.precision import Precision
 from diffbench.report.print_pages import Pages, fitted, inked, pdf_bytes, untitled
 from diffbench.report.table import FORMATS, Table, compact, sentence
 from diffbench.report.table import to_markdown as table_to_markdown
-from diffbench.report.tables import run_tables
+from diffbench.report.tables import PRECISION, run_tables
 from diffbench.sweep.contest import read_timings
 from diffbench.sweep.curves import Curves, curves_of
 from diffbench.sweep.files import block_name, io_errors, write_file

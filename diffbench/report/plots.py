@@ -31,6 +31,7 @@ from diffbench.analysis.recommend import Recommendation
 from diffbench.analysis.summary import along_points, summary_columns
 from diffbench.errors import EmptySelectionError, InputError
 from diffbench.reference.parts import PARTS
+from diffbench.report.table import ordinal
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import split_derivative
 from diffbench.sweep.curves import Curves, curves_of
@@ -760,8 +761,3 @@ def drawn_name(text: str, width: int) -> str:
 def shorten(text: str, width: int) -> str:
     """Return a text of at most so many letters."""
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def ordinal(derivative: int) -> str:
-    """Return a derivative in words."""
-    return {1: "first", 2: "second", 3: "third", 4: "fourth"}.get(derivative, f"{derivative}th")

@@ -30,12 +30,12 @@ from diffbench.report.plots import (
     Figure,
     drawn_name,
     label_panel,
-    ordinal,
     see_through,
     stacked_panels,
     whole_ticks,
 )
-from diffbench.report.table import Column, Row, Table
+from diffbench.report.table import Column, Row, Table, ordinal
+from diffbench.report.tables import PRECISION
 from diffbench.sweep.results import Results, Status
 
 Array = npt.NDArray[Any]
@@ -47,9 +47,6 @@ MAX_OUTLIERS = 500
 
 LETTER = 0.057
 """Inches that a letter of a label takes."""
-
-PRECISION = ("dtypes", "dtype-exponents", "dtype-gaps", "dtype-outliers")
-"""The tables, by file name."""
 
 
 class Precision:

@@ -341,3 +341,8 @@ def one_decimal(value: float) -> str:
 
 def _pad(cell: str, width: int, column: Column) -> str:
     return cell.ljust(width) if column.kind == "text" else cell.rjust(width)
+
+
+def ordinal(derivative: int) -> str:
+    """Return a derivative in words."""
+    return {1: "first", 2: "second", 3: "third", 4: "fourth"}.get(derivative, f"{derivative}th")

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from diffbench.analysis.order import Observed
 
 
+PRECISION = ("dtypes", "dtype-exponents", "dtype-gaps", "dtype-outliers")
+"""The tables of dtypes side by side, which precision.py makes."""
+
+
 def ranking_table(results: Results) -> Table:
     """Return the schemes of each derivative and dtype, best first."""
     columns = (

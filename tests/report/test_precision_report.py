@@ -6,7 +6,8 @@ import pytest
 from diffbench import Spec, run, write_report
 from diffbench.report.contest import Contest
 from diffbench.report.paper import paper_of
-from diffbench.report.precision import PRECISION, Precision, lost_shares
+from diffbench.report.precision import Precision, lost_shares
+from diffbench.report.tables import PRECISION
 
 SPEC = {"functions": ["exp", "log"], "schemes": ["central-2", "complex-step"], "epsilons": "1:1e-16:2/decade"}
 
