@@ -555,6 +555,7 @@ def scheme_name(family: str, derivative: int) -> str:
     return family if derivative == 1 else f"{family}-d{derivative}"
 
 
+@lru_cache(maxsize=1024, typed=True)
 def _parse_stencil(body: str, derivative: int) -> tuple[str, Stencil]:
     """Return the canonical name of a family's member, and its stencil."""
     if match := _FAMILY.fullmatch(body):
