@@ -1,8 +1,12 @@
 """``diffbench list``."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import click
 
 from diffbench.cli.output import format_option, print_table, say
+from diffbench.errors import InputError
 from diffbench.functions.suites import BUILT_IN, load_suite
 from diffbench.reference.metrics import METRICS
 from diffbench.report.table import Column, Table
@@ -12,8 +16,11 @@ from diffbench.schemes.library import Library
 from diffbench.schemes.scheme import DifferenceScheme, catalogue
 from diffbench.schemes.step_rules import RULES
 
+LONGEST = 60
+"""Letters of a formula in a list for people; JSON has it whole."""
 
-def _functions() -> Table:
+
+def _functions(suites: Sequence[str] = BUILT_IN) -> Table:
     columns = (Column("suite", "suite"), Column("function", "function"), Column("formula", "formula"))
     rest = (
         Column("points", "points"),
@@ -33,10 +40,19 @@ def _functions() -> Table:
             "tags": ", ".join(function.tags),
             "source": function.source,
         }
-        for suite in BUILT_IN
+        for suite in suites
         for function in load_suite(suite).functions
     ]
     return Table("Functions", "of the built-in suites", (*columns, *rest), rows)
+
+
+def _shortened(table: Table) -> Table:
+    """Return a table whose long formulas are cut, so that the columns beside them can be seen."""
+    return replace(table, rows=[{**row, "formula": _cut(row["formula"])} for row in table.rows])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _schemes() -> Table:
@@ -141,7 +157,11 @@ _LISTS = {
 
 @click.command(short_help="List functions, schemes, suites, metrics, step rules or libraries.")
 @click.argument("what", type=click.Choice(list(_LISTS)))
+@click.option("--suite", "suites", multiple=True, help="Only functions of this suite.")
 @format_option
-def command(what: str, style: str) -> None:
+def command(what: str, suites: tuple[str, ...], style: str) -> None:
     """List functions, schemes, suites, metrics, step rules or libraries."""
-    print_table(_LISTS[what](), style)
+    if suites and what != "functions":
+        raise InputError(f"suite: only functions have one, not {what}")
+    table = _functions(suites) if suites else _LISTS[what]()
+    print_table(_shortened(table) if what == "functions" and style == "text" else table, style)

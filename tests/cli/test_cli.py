@@ -8,6 +8,7 @@ import pytest
 
 from diffbench import Spec, load, run
 from diffbench.cli import VERBS, main
+from diffbench.cli.catalogue import LONGEST
 from diffbench.errors import StoreError
 from diffbench.reference.balls import Ball
 from diffbench.reference.exact import references
@@ -591,3 +592,14 @@ def test_the_dtypes_of_a_run_are_shown_side_by_side(diffbench):
     assert abs(fit["fitted"] - 2 / 3) < 0.05
     for name in ("dtype-gaps", "dtype-outliers"):
         assert diffbench("show", "run", "--table", name).code == 0
+
+
+def test_functions_of_one_suite_are_listed_with_formulas_that_leave_room(diffbench):
+    whole = diffbench("list", "functions", "--suite", "multivariate", "--format", "json").json
+    assert {row["suite"] for row in whole} == {"multivariate"}
+    long = [row["formula"] for row in whole if len(row["formula"]) > LONGEST]
+    assert long
+    text = diffbench("list", "functions", "--suite", "multivariate").out
+    assert all(formula[: LONGEST - 1] + "…" in text and formula not in text for formula in long)
+    outcome = diffbench("list", "schemes", "--suite", "lab")
+    assert (outcome.code, outcome.err) == (2, "diffbench: suite: only functions have one, not schemes\n")
