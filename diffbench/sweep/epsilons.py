@@ -12,6 +12,9 @@ from diffbench.rounding import exact_number, exact_text, real_power
 
 MAX_EPSILONS = 2_000
 
+MAX_NAMED = 10_000
+"""As many values may all ranges have together, however often one is in several of them."""
+
 _DENSITY = re.compile(r"(\d{1,4})/(decade|octave)", re.ASCII)
 
 
@@ -59,11 +62,16 @@ def _expanded(texts: tuple[str, ...]) -> tuple[Fraction, ...]:
     if len(texts) == 1:
         return tuple(_expand(texts[0]))
     values: dict[tuple[int, int], Fraction] = {}
-    for text in texts:
+    named = 0
+    for text in dict.fromkeys(texts):
+        own = _expand(text)
+        named += len(own)
         # To hash a fraction, Python inverts its denominator, which takes longer than all else here.
-        values |= {(value.numerator, value.denominator): value for value in _expand(text)}
+        values |= {(value.numerator, value.denominator): value for value in own}
         if len(values) > MAX_EPSILONS:
             raise InputError(f"epsilon: more than {MAX_EPSILONS} values")
+        if named > MAX_NAMED:
+            raise InputError(f"epsilon: more than {MAX_NAMED} values in ranges that overlap")
     if not values:
         raise InputError("epsilon: there is none")
     return tuple(sorted(values.values(), reverse=True))

@@ -8,6 +8,7 @@ import pytest
 
 from diffbench.errors import InputError
 from diffbench.rounding import round_to
+from diffbench.sweep import epsilons
 from diffbench.sweep.epsilons import DEFAULT_EPSILONS, epsilon_texts, expand_epsilons
 
 
@@ -133,3 +134,16 @@ def test_no_fraction_is_hashed(items, monkeypatch):
 
     monkeypatch.setattr(Fraction, "__hash__", refuse)
     assert len(expand_epsilons(items)) > 30
+
+
+def test_a_range_that_is_named_often_is_worked_out_once(monkeypatch):
+    asked = []
+    expand = epsilons._expand
+    monkeypatch.setattr(epsilons, "_expand", lambda text: [asked.append(text), expand(text)][1])
+    assert expand_epsilons(["1:1e-20:3/decade", "0.7"] * 500) == expand_epsilons(["1:1e-20:3/decade", "0.7"])
+    assert asked == ["1:1e-20:3/decade", "0.7"] * 2
+
+
+def test_ranges_that_say_the_same_over_and_over_are_refused():
+    with pytest.raises(InputError, match="epsilon: more than 10000 values in ranges that overlap"):
+        expand_epsilons([f"1:1e-{k}:1/decade" for k in range(1, 200)])
