@@ -138,7 +138,7 @@ def gradient_check(
     at : str, int, Fraction or float
         The point; of a Function with one point that one may be meant.
     framework : str
-        One of :data:`CHECKERS`. It computes f, and must be installed.
+        ``jax`` or ``torch``. It computes f, and must be installed.
     dtype : str
         In what arithmetic.
 
