@@ -383,6 +383,13 @@ def test_statuses_are_those_of_float64_where_nothing_collapses():
     assert found[0].equals(found[1])
 
 
+def test_a_point_beyond_the_range_of_float64_has_none_there():
+    spec = Spec(Function("line", "x", ["1e350"]), ["central-2"], ["1e-3"], dtypes=["mp:20"], rules=[])
+    frame = run(spec).to_frame()
+    assert frame["x"].isna().all()
+    assert float(frame["x_text"][0].replace("e+350", "")) == 1
+
+
 def test_an_epsilon_of_zero_is_collapsed_in_mpmath():
     rules = ["sqrt-u-relative"]
     spec = Spec(Function("cos", "cos(x)", ["0"]), ["complex-step", "central-2"], ["1"], dtypes=["mp:30"], rules=rules)

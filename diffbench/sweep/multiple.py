@@ -29,7 +29,7 @@ from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import Truths, multiple_references
 from diffbench.sweep.unavailable import columns_of, empty_block
-from diffbench.sweep.wide import Wide
+from diffbench.sweep.wide import Wide, as_double
 
 Array = npt.NDArray[Any]
 
@@ -151,8 +151,7 @@ class _Bench:
         self._unit, self._values, self._schemes = unit, values, schemes
         self._truths = Truths(references)
         self._x, self._grid = (values.numbers.array(exact) for exact in (values.points, list(unit.epsilons)))
-        x, grid = (np.array([float(each) for each in exact]) for exact in (values.points, unit.epsilons))
-        self._block = empty_block(unit, derivative, schemes, x, grid)
+        self._block = empty_block(unit, derivative, schemes, values.points)
         shape = self._block.status.shape
         self._exact, self._epsilon = np.full(shape, None, dtype=object), np.full(shape, None, dtype=object)
         self._reasons = [""]
@@ -195,7 +194,7 @@ class _Bench:
         nodes = {offset: self._nodes(offset, epsilon) for offset in scheme.offsets}
         found = {offset: _mapped(self._values.at, own) for offset, own in nodes.items()}
         estimate = self._combined(scheme, found, epsilon)
-        part.estimate[...] = _mapped(_as_double, estimate).astype(np.float64)
+        part.estimate[...] = _mapped(as_double, estimate).astype(np.float64)
         self._judge(part, (epsilon == 0).astype(bool), nodes, found)
         self._exact[row, :, columns], self._epsilon[row, :, columns] = estimate, epsilon
         if columns.start >= len(self._grid):
@@ -261,7 +260,7 @@ class _Bench:
         for place in map(tuple, np.argwhere(~np.isnan(block.estimate))):
             pair = words[place[1]]
             if pair is not None:
-                error[place] = _as_double(exact_mpf(self._exact[place]) - pair[0] - pair[1])
+                error[place] = as_double(exact_mpf(self._exact[place]) - pair[0] - pair[1])
         # The epsilons of cells that were not measured are known too.
         grid = slice(0, len(self._grid))
         self._epsilon[..., grid] = np.where(
@@ -288,12 +287,3 @@ def _mapped(call: Callable[[Any], Any], values: Array) -> Array:
     for place in np.ndindex(values.shape):
         found[place] = call(values[place])
     return found
-
-
-def _as_double(value: Any) -> float:
-    """Return a number or rational as the nearest float64, NaN where there is none."""
-    try:
-        number = float(value)
-    except OverflowError:
-        return float("nan")
-    return number if np.isfinite(number) else float("nan")

@@ -1,18 +1,21 @@
 """Blocks of a dtype or a framework that is not here: every cell is a row that says why."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
 from diffbench.reference.parts import PARTS
+from diffbench.reference.verdict import Reference
 from diffbench.rounding import round_to
 from diffbench.schemes.scheme import DifferenceScheme, Scheme
 from diffbench.sweep.results import RECORDED, Block, Status
 from diffbench.sweep.spec import Unit
-from diffbench.sweep.truth import block_references
-from diffbench.sweep.wide import Wide
+from diffbench.sweep.truth import block_references, multiple_references
+from diffbench.sweep.wide import Wide, as_double
 
 Array = npt.NDArray[Any]
 
@@ -22,7 +25,7 @@ def unavailable_blocks(unit: Unit) -> tuple[Block, ...]:
     return tuple(_block(unit, derivative, schemes) for derivative, schemes in unit.schemes)
 
 
-def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], x: Array, grid: Array) -> Block:
+def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], points: Sequence[Any]) -> Block:
     """Return a block without references whose planned cells are all ok and have no estimate yet.
 
     Parameters
@@ -31,9 +34,10 @@ def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], x: Arr
         What is measured.
     derivative, schemes : int, tuple of Scheme
         Of which derivative, by which S schemes.
-    x, grid : array
-        P points and E epsilons, float64.
+    points : sequence
+        P numbers of the dtype.
     """
+    x, grid = (np.array([as_double(value) for value in values]) for values in (points, unit.epsilons))
     alone = any(not isinstance(scheme, DifferenceScheme) and not scheme.takes_epsilon for scheme in schemes)
     shape = len(schemes), x.size, grid.size + len(unit.rules) + alone
     status = np.full(shape, Status.ABSENT, dtype=np.uint8)
@@ -49,8 +53,8 @@ def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], x: Arr
         schemes=tuple(scheme.name for scheme in schemes),
         rules=tuple(rule.name for rule in unit.rules),
         first=unit.first,
-        grid=np.where(np.isfinite(grid), grid, np.nan),
-        x=np.where(np.isfinite(x), x, np.nan),
+        grid=grid,
+        x=x,
         references=(),
         chosen=nothing[:, :, grid.size :].copy(),
         estimate=nothing,
@@ -75,13 +79,19 @@ def columns_of(unit: Unit, scheme: Scheme) -> slice:
 
 
 def _block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...]) -> Block:
-    x = np.array([round_to(point, unit.dtype) for point in unit.function.points])
-    block = empty_block(unit, derivative, schemes, x, np.array(unit.epsilons))
+    points = [round_to(point, unit.dtype) for point in unit.function.points]
+    block = empty_block(unit, derivative, schemes, points)
     planned = block.status == Status.OK
     return replace(
         block,
-        references=block_references(unit.function, x, derivative, unit.time_limit),
+        references=_references(unit, points, derivative),
         status=np.where(planned, Status.UNSUPPORTED, block.status).astype(np.uint8),
         reason=planned.astype(np.uint16),
         reasons=("", unit.unavailable),
     )
+
+
+def _references(unit: Unit, points: list[Any], derivative: int) -> tuple[Reference, ...]:
+    if find_dtype(unit.dtype).is_multiple:
+        return multiple_references(unit.function, points, derivative, unit.dtype, unit.time_limit)
+    return block_references(unit.function, np.array(points), derivative, unit.time_limit)

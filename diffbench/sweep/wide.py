@@ -70,6 +70,15 @@ class Wide:
         )
 
 
+def as_double(value: Any) -> float:
+    """Return a number or rational as the nearest float64, NaN where there is none."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return float("nan")
+    return number if np.isfinite(number) else float("nan")
+
+
 def texts_of(values: Array) -> Array:
     """Return the shortest decimal texts that numpy's widest numbers read back from; None where one is not finite."""
     distinct, places = np.unique(values, return_inverse=True)

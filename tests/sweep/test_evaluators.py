@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from diffbench import Function, Spec, load, run
+from diffbench import Function, OpaqueScheme, Spec, load, run
 from diffbench.errors import InputError
 from diffbench.functions.frameworks import FRAMEWORKS, why_not
 from diffbench.schemes.libraries import installed_version
@@ -57,6 +57,23 @@ def test_without_its_package_every_cell_is_unsupported_with_the_reason(name, mon
         assert set(frame["status"]) == {"unsupported"}
         assert set(frame["reason"]) == {f"{name} is not installed"}
         assert frame["reference"].notna().all()
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_wide_dtypes_are_unsupported_by_frameworks_with_the_reason(name, tmp_path):
+    schemes = ["central-2", OpaqueScheme("once", lambda f, x: x, takes_epsilon=False)]
+    spec = Spec("exp", schemes, "1e-3,1e-400", dtypes=["longdouble", "mp:20", "float32"], evaluator=name)
+    results = run(spec, out=tmp_path / "run")
+    assert run(spec).to_frame().equals(results.to_frame())
+    assert load(tmp_path / "run").to_frame().equals(results.to_frame())
+    frame = results.to_frame()
+    assert len(frame) == spec.planned
+    for dtype in ("longdouble", "mp:20"):
+        rows = frame[frame["dtype"] == dtype]
+        assert set(rows["status"]) == {"unsupported"}
+        assert set(rows["reason"]) == {f"{name} has no {dtype}"}
+        assert rows["reference"].notna().all()
+        assert rows["error"].isna().all()
 
 
 def test_versions_are_those_of_the_framework_too():
