@@ -340,6 +340,32 @@ def test_errors_in_thirty_digits_agree_with_exact_arithmetic(functions, epsilons
         assert disagreement(block, a_few(block, 40, seed), as_thirty) <= Fraction(1, 2**53), block.function
 
 
+@pytest.mark.parametrize("digits", [2, 5, 10])
+def test_errors_in_few_digits_agree_with_exact_arithmetic(digits):
+    numbers = arithmetic(f"mp:{digits}")
+    line = Function("line", "(1 + 2^-166/3)*x", ["1"])
+    slopes = {
+        "exp": mpmath.exp,
+        "sin": mpmath.cos,
+        "log": lambda x: 1 / x,
+        "line": lambda x: 1 + mpmath.mpf(2) ** -166 / 3,
+    }
+    schemes = ["forward-1", "central-4", "complex-step"]
+    results = run(Spec(["exp", "sin", "log", line], schemes, dtypes=[f"mp:{digits}"], rules=[]))
+    references = results.references()
+    for block in results.blocks:
+        values = references[references["function"] == block.function]["value"].tolist()
+        places = np.argwhere(~np.isnan(block.error))
+        assert len(places) > 2
+        for s, p, c in places:
+            x, estimate = (numbers.read(text) for text in (block.wide.x[p], block.wide.estimate[s, p, c]))
+            with mpmath.workdps(150):
+                slope = slopes[block.function](mpmath.mpf(x))
+                assert abs(mpmath.mpf(values[p]) - slope) <= 1e-35 * abs(slope)
+                exact = mpmath.mpf(estimate) - slope
+                assert abs(block.error[s, p, c] - exact) <= abs(exact) * mpmath.mpf(2) ** -53
+
+
 def test_what_mpmath_cannot_do_is_told():
     functions = [
         Function("abs", "Abs(x)", ["1"]),

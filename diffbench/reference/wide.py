@@ -60,12 +60,16 @@ def _is_open(reference: Reference, dtype: str) -> bool:
     return reference.is_settled and reference.ball.radius != inf and _certain_words(reference.ball, dtype) is None
 
 
+def middle_of(reference: Reference) -> Fraction:
+    """Return the truth to all digits that are known of it."""
+    return Fraction(0) if reference.ball.has_vanished else reference.ball.midpoint
+
+
 def words_of(reference: Reference, dtype: str) -> Words | None:
     """Return the truth as two numbers of a dtype, None where there is none that float64 has a first word of."""
     if reference.hi is None or abs(reference.hi) == inf or not reference.is_settled:
         return None
-    ball = reference.ball
-    return _certain_words(ball, dtype) or _words(Fraction(0) if ball.has_vanished else ball.midpoint, dtype)
+    return _certain_words(reference.ball, dtype) or _words(middle_of(reference), dtype)
 
 
 def _words(value: Fraction, dtype: str) -> Words:

@@ -490,7 +490,7 @@ def _rules(block: Block, column: Array) -> pa.Array:
 
 def reference_rows(block: Block) -> list[dict[str, Any]]:
     """Return the references of a block, one row each."""
-    digits = word_digits(block.dtype) if find_dtype(block.dtype).is_wide else VALUE_DIGITS
+    digits = max(VALUE_DIGITS, word_digits(block.dtype)) if find_dtype(block.dtype).is_wide else VALUE_DIGITS
     return [
         {
             "function": block.function,

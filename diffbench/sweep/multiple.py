@@ -19,7 +19,7 @@ from diffbench.functions.namespaces import evaluate_in_context
 from diffbench.multiple import LOCK, Arithmetic, arithmetic
 from diffbench.reference.exact import are_defined
 from diffbench.reference.verdict import Reference
-from diffbench.reference.wide import words_of
+from diffbench.reference.wide import middle_of, words_of
 from diffbench.rounding import exact_mpf
 from diffbench.schemes.scheme import DifferenceScheme, Offset, Scheme
 from diffbench.schemes.step_rules import StepRule
@@ -255,12 +255,13 @@ class _Bench:
         """Return the block with errors and texts."""
         block, numbers, references = self._block, self._values.numbers, self._truths.references
         words = [words_of(each, self._unit.dtype) for each in references]
+        # Two words of few digits would be too short for the error.
+        middles = [middle_of(each) for each in references]
         error = np.full(block.status.shape, np.nan)
         self._exact[np.isnan(block.estimate)] = None
         for place in map(tuple, np.argwhere(~np.isnan(block.estimate))):
-            pair = words[place[1]]
-            if pair is not None:
-                error[place] = as_double(exact_mpf(self._exact[place]) - pair[0] - pair[1])
+            if words[place[1]] is not None:
+                error[place] = as_double(exact_mpf(self._exact[place]) - middles[place[1]])
         # The epsilons of cells that were not measured are known too.
         grid = slice(0, len(self._grid))
         self._epsilon[..., grid] = np.where(
