@@ -44,7 +44,12 @@ _OPTIONS = (
     ),
     click.option("--epsilon", "epsilons", multiple=True, help="A number or range, such as 1e-1:1e-12:4/decade."),
     click.option("--derivative", "derivatives", multiple=True, type=int, help="Which derivative. Default: 1."),
-    click.option("--dtype", "dtypes", multiple=True, help="As diffbench doctor lists them. Default: float64."),
+    click.option(
+        "--dtype",
+        "dtypes",
+        multiple=True,
+        help="float16, bfloat16, float32, float64, longdouble or mp:D (D decimal digits). Default: float64.",
+    ),
     click.option("--evaluator", help="What computes the functions: numpy, jax or torch. Default: numpy."),
     click.option("--rule", "rules", multiple=True, help="A step rule by name, all, or published. Default: usual."),
     click.option(

@@ -2,7 +2,12 @@
 
 import pytest
 
-from diffbench.dtypes import find_dtype
+from diffbench.dtypes import NAMES, find_dtype
+
+
+def test_help_names_the_dtypes(diffbench):
+    text = " ".join(diffbench("run", "--help").out.split())
+    assert f"{', '.join(NAMES)} or mp:D (D decimal digits). Default: float64." in text
 
 
 def test_the_work_in_mpmath_is_known_before(diffbench):
