@@ -124,6 +124,11 @@ def find_dtype(name: str) -> Dtype:
     raise InputError(f"dtype: {name[:60]!r} is not one of {', '.join(NAMES)}, mp:D")
 
 
+def why_not_complex(name: str) -> str:
+    """Return why a scheme that needs complex values has none in a dtype, or nothing."""
+    return "" if find_dtype(name).complex else f"needs complex values, and {name} has no complex dtype"
+
+
 def _of_numpy(name: str) -> Dtype:
     info = np.finfo(name)
     largest = Fraction(*info.max.as_integer_ratio())

@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from diffbench.analysis.arithmetic import Traced, rounding_variance
 from diffbench.analysis.near import LENGTH, Near
-from diffbench.dtypes import find_dtype
+from diffbench.dtypes import find_dtype, why_not_complex
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
 from diffbench.reference.verdict import Reference
@@ -182,7 +182,7 @@ class PointModel:
         for where in lost:
             if where is not None:
                 usable &= ~np.broadcast_to(where[0], usable.shape)
-        if scheme.unsupported_reason(self.near.dtype):
+        if scheme.unsupported_reason(self.near.dtype) or (scheme.needs_complex and why_not_complex(self.near.dtype)):
             usable[:] = False
         largest = float(find_dtype(self.near.dtype).largest or np.inf)
         for offset in scheme.offsets:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from diffbench.analysis.model import Parts, PointModel, power_sums
 from diffbench.analysis.near import Near
-from diffbench.dtypes import find_dtype
+from diffbench.dtypes import find_dtype, why_not_complex
 from diffbench.errors import EmptySelectionError, InputError
 from diffbench.functions.function import Function, Printed
 from diffbench.functions.suites import load_suite
@@ -262,7 +262,8 @@ def digits_of(error: float, block: Block, p: int) -> float | None:
 def note(scheme: DifferenceScheme, parts: Parts, expected: Optimum | None, model: PointModel) -> str:
     """Return what is special about the prediction of a curve."""
     if expected is None:
-        return "no epsilon can be used" if not parts.usable.any() else "no series and no exact values"
+        no_complex = why_not_complex(model.near.dtype) if scheme.needs_complex else ""
+        return no_complex or ("no series and no exact values" if parts.usable.any() else "no epsilon can be used")
     special = [_truncation_note(scheme, model.near.series)]
     if not model.derivative:
         special.append("the derivative is 0, and so is the estimate wherever the rounded values of f cancel")

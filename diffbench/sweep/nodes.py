@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.dtypes import find_dtype
+from diffbench.dtypes import find_dtype, why_not_complex
 from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Function, is_array_of
 from diffbench.reference.exact import are_defined
@@ -293,9 +293,7 @@ class NodeTable:
         for panel, k in places:
             panel.values[k] = np.empty(panel.shape, dtype=dtype or self._dtype)
         for i, section in enumerate(self._sections):
-            problem = f"needs complex values, and {self._dtype} has no complex dtype"
-            if dtype:
-                problem = self._problem(i, dtype, places)
+            problem = self._problem(i, dtype, places) if dtype else why_not_complex(self._dtype)
             if problem:
                 self._problems[i, is_complex] = problem
                 for panel, k in places:

@@ -7,6 +7,7 @@ import pytest
 
 from diffbench import Function, OpaqueScheme, Spec, load, predict, run
 from diffbench.analysis.predict import Optimum, optimum, prediction_rows, published_rows
+from diffbench.dtypes import find_dtype
 from diffbench.errors import EmptySelectionError
 from diffbench.functions.suites import load_suite
 from diffbench.report.tables import model_table, run_tables
@@ -181,6 +182,17 @@ def test_a_report_of_the_published_suite_has_the_table():
 def test_the_model_table_has_a_row_a_curve():
     table = model_table(run(Spec(Function("f", "exp(x)", ["1", "2"]), ["forward-1", "central-2"])))
     assert [row["scheme"] for row in table.records()] == ["forward-1", "central-2"] * 2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_nothing_is_predicted_for_complex_steps_where_there_are_no_complex_numbers(dtype):
+    if find_dtype(dtype).unavailable:
+        pytest.skip(find_dtype(dtype).unavailable)
+    for derivative, schemes in ((1, ["complex-step"]), (2, ["complex-step-d2", "complex-step-45-d2"])):
+        table = rows_of("exp(x)", schemes, dtypes=dtype, derivatives=derivative)
+        assert len(table) == len(schemes)
+        assert table[["predicted_epsilon", "predicted_digits", "digits_there"]].isna().all(axis=None)
+        assert set(table.note) == {f"needs complex values, and {dtype} has no complex dtype"}
 
 
 def test_schemes_that_are_no_formulas_are_not_predicted():
