@@ -1,12 +1,15 @@
 """``diffbench doctor``."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import click
 
 from diffbench.cli.output import format_option, print_object, print_table
-from diffbench.dtypes import MAX_DIGITS
+from diffbench.dtypes import MAX_DIGITS, find_dtype
 from diffbench.report.table import Column, Table
+from diffbench.rounding import round_to
 from diffbench.sweep.doctor import examine
 
 _DTYPES = (
@@ -44,7 +47,7 @@ def command(style: str) -> None:
     dtypes, packages = found.pop("dtypes"), found.pop("packages")
     print_object(found | _texts(found), style)
     click.echo()
-    print_table(Table("Dtypes", _BESIDE, _DTYPES, [row | _yes_or_no(row) for row in dtypes]), style)
+    print_table(Table("Dtypes", _BESIDE, _DTYPES, [row | _yes_or_no(row) | _ends(row) for row in dtypes]), style)
     click.echo()
     shown = [{key: value or "" for key, value in row.items()} for row in packages]
     print_table(Table("Packages", "extra: who asks for it, such as diffbench[cluster]", _PACKAGES, shown), style)
@@ -58,3 +61,10 @@ def _texts(found: dict[str, Any]) -> dict[str, str]:
 def _yes_or_no(row: dict[str, Any]) -> dict[str, str]:
     subnormals = {None: "", True: "kept", False: "dropped"}[row["subnormals"]]
     return {"subnormals": subnormals, "complex": row["complex"] or "", "unavailable": row["unavailable"] or ""}
+
+
+def _ends(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the ends of a range that float64, and so JSON, has no numbers for."""
+    known = find_dtype(row["dtype"])
+    ends = {"smallest_normal": Fraction(2) ** known.least_exponent, "largest": known.largest}
+    return {name: Decimal(str(round_to(end, known.name))) for name, end in ends.items() if end and row[name] is None}

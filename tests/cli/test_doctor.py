@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffbench import __version__
-from diffbench.dtypes import NAMES, PLAIN
+from diffbench.dtypes import NAMES, PLAIN, find_dtype
 from diffbench.sweep import doctor
 from diffbench.sweep.provenance import fingerprint
 
@@ -50,6 +50,14 @@ def test_dtypes_are_those_of_numpy(found):
         assert row["dtype"] == "longdouble" or np.isfinite(np.array(row["largest"], row["dtype"]))
         assert row["subnormals"] is True
     assert [row["complex"] for row in rows if row["dtype"] in PLAIN] == [None, "complex64", "complex128"]
+
+
+@pytest.mark.skipif(not find_dtype("longdouble").is_wide, reason="longdouble is double here")
+def test_text_has_the_ends_of_a_range_beyond_float64(diffbench, found):
+    info, row = np.finfo(np.longdouble), found["dtypes"][-1]
+    assert (row["dtype"], row["smallest_normal"], row["largest"]) == ("longdouble", None, None)
+    (line,) = (line for line in diffbench("doctor").out.splitlines() if line.startswith("longdouble"))
+    assert [np.longdouble(text) for text in line.split()[4:6]] == [info.smallest_normal, info.max]
 
 
 def test_packages_have_their_versions(found):
