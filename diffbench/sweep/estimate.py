@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from diffbench.dtypes import find_dtype
 from diffbench.rounding import round_array
-from diffbench.schemes.scheme import DifferenceScheme, OpaqueScheme
+from diffbench.schemes.scheme import DifferenceScheme, Offset, OpaqueScheme
 from diffbench.sweep import multiple
 from diffbench.sweep.evaluate import measure
 from diffbench.sweep.nodes import nodes_per_point
@@ -18,6 +19,8 @@ from diffbench.sweep.store import Plan, pack
 
 SAMPLED_UNITS = 10
 SAMPLED_CELLS = 20_000
+SAMPLED_LINES = 5
+"""Each line of a function of several variables has references of its own, which may take a second."""
 
 
 class Estimate(NamedTuple):
@@ -66,7 +69,11 @@ def estimate(spec: Spec, plan: Plan | None = None) -> Estimate:
     """
     kept = plan or Plan()
     units = kept.units(spec)
-    costs = [_total([unit for unit in units if unit.dtype == dtype], kept.keep) for dtype in spec.dtypes]
+    costs = [
+        total([unit for unit in units if unit.dtype == dtype and _has_lines(unit) == has_lines], kept.keep)
+        for dtype in spec.dtypes
+        for total, has_lines in ((_total, False), (_total_of_lines, True))
+    ]
     return Estimate(
         len(spec.functions),
         kept.planned(spec),
@@ -78,27 +85,65 @@ def estimate(spec: Spec, plan: Plan | None = None) -> Estimate:
     )
 
 
+def _has_lines(unit: Unit) -> bool:
+    """Return whether it has lines whose references are worked out one by one, unlike the parameters of a model."""
+    return bool(unit.function.lines) and unit.function.model is None
+
+
 def _total(units: Sequence[Unit], keep: str) -> tuple[float, float]:
     """Return the seconds and bytes of the units of one dtype, from measuring some of them."""
     if not units:
         return 0.0, 0.0
-    chosen = np.unique(np.linspace(0, len(units) - 1, min(SAMPLED_UNITS, len(units))).astype(int))
-    samples = [_sample(units[i], keep) for i in chosen]
+    samples = [_sample(unit, keep) for unit in _spread(units, SAMPLED_UNITS)]
     fixed, point, fixed_bytes, point_bytes = (float(np.mean(column)) for column in zip(*samples, strict=True))
     functions = {unit.function.name for unit in units}
     points = sum(len(unit.function.points) for unit in units)
     return fixed * len(functions) + point * points, fixed_bytes * len(units) + point_bytes * points
 
 
+def _total_of_lines(units: Sequence[Unit], keep: str) -> tuple[float, float]:
+    """Return the seconds and bytes of functions of several variables in one dtype, from a line of some of them.
+
+    Anatomy may take ten seconds a line, so that only the line that is measured soonest shows what it adds.
+    """
+    if not units:
+        return 0.0, 0.0
+    sampled = [replace(unit, function=unit.function.part(0, 1)) for unit in _spread(units, SAMPLED_LINES)]
+    costs = np.array([_cost(replace(unit, anatomy=False), 1, keep) for unit in sampled])
+    soonest = sampled[int(costs[:, 0].argmin())]
+    cost = costs.mean(axis=0)
+    if soonest.anatomy:
+        cost += np.array(_cost(soonest, 1, keep)) - _cost(replace(soonest, anatomy=False), 1, keep)
+    seconds, size = cost.clip(0) * sum(len(unit.function.lines) for unit in units)
+    return float(seconds), float(size)
+
+
+def _spread(units: Sequence[Unit], most: int) -> list[Unit]:
+    """Return some units, from the first to the last."""
+    return [units[i] for i in np.unique(np.linspace(0, len(units) - 1, min(most, len(units))).astype(int))]
+
+
 def _evaluations(units: Sequence[Unit]) -> int:
-    """Count the nodes; each dtype has its own for every point, whatever the function."""
-    by_dtype: dict[str, int] = {}
+    """Count the nodes; each dtype has its own for every point, whatever the function, and mixed derivatives theirs."""
+    known: dict[tuple[str, bool], int] = {}
     total = 0
     for unit in units:
-        if unit.dtype not in by_dtype:
-            by_dtype[unit.dtype] = _nodes_per_point(unit)
-        total += by_dtype[unit.dtype] * len(unit.function.points)
+        key = unit.dtype, _is_mixed(unit)
+        if key not in known:
+            known[key] = _nodes_of_mixed(unit) if _is_mixed(unit) else _nodes_per_point(unit)
+        total += known[key] * len(unit.function.points)
     return total
+
+
+def _is_mixed(unit: Unit) -> bool:
+    return bool(unit.function.lines) and len(unit.function.lines[0].along) > 1
+
+
+def _nodes_of_mixed(unit: Unit) -> int:
+    """Count two values of f for each node but the centre, where they are equal and not asked."""
+    schemes = [scheme for _, chosen in unit.schemes for scheme in chosen if isinstance(scheme, DifferenceScheme)]
+    has_centre = any(Offset(Fraction(0)) in scheme.offsets for scheme in schemes)
+    return max(0, 2 * (_nodes_per_point(unit) - has_centre))
 
 
 def _nodes_per_point(unit: Unit) -> int:

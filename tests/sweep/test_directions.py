@@ -9,6 +9,7 @@ import pytest
 from diffbench import Function, Results, Spec, load, run
 from diffbench.analysis.precision import cases
 from diffbench.sweep.estimate import estimate
+from diffbench.sweep.evaluate import measure
 from diffbench.sweep.run import resume
 
 DYADIC = ["2^-3", "2^-8", "2^-13"]
@@ -137,6 +138,23 @@ def test_a_stored_run_is_what_was_measured(tmp_path: Path, keep: str) -> None:
 def test_a_sweep_is_foreseen() -> None:
     spec = Spec([SADDLE], derivatives=[1, 2])
     assert estimate(spec).cells == spec.planned == sum(run(spec).counts.values())
+
+
+def test_a_sweep_is_foreseen_from_single_lines_and_one_anatomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(
+        "diffbench.sweep.estimate.measure",
+        lambda unit: seen.append((len(unit.function.lines), unit.anatomy)) or measure(unit),
+    )
+    functions = [SADDLE.named(name) for name in ("one", "two", "three")]
+    assert estimate(Spec(functions, ["central-2"], "1e-3", anatomy=True)).seconds > 0
+    assert {lines for lines, _ in seen} == {1}
+    assert sum(anatomy for _, anatomy in seen) == 1
+
+
+def test_two_values_are_foreseen_for_a_node_of_a_mixed_derivative() -> None:
+    spec = Spec([SADDLE], ["central-2"], "1e-3", derivatives=[2], rules=[])
+    assert estimate(spec).evaluations == run(spec).block("saddle", 2).evaluations.sum()
 
 
 def test_every_dtype_has_its_own_lines_and_the_error_model_knows_the_narrow_ones():
