@@ -6,6 +6,7 @@ No float reaches SymPy, which would fold constants at 53 bits. What SymPy rewrit
 
 import operator
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 import sympy
@@ -23,6 +24,9 @@ from diffbench.functions.grammar import (
     Number,
     rational_value,
 )
+
+SYMPY = RLock()
+"""Held by what SymPy builds: whether it evaluates is a thread's own, but its cache serves all threads."""
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
@@ -84,7 +88,8 @@ def to_sympy(formula: Formula) -> sympy.Expr:
     x/10
     """
     try:
-        expression = _convert(formula.tree, variable_symbol(formula))
+        with SYMPY:
+            expression = _convert(formula.tree, variable_symbol(formula))
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"formula: {formula.text[:60]!r} has no real meaning: {error}") from error
     return expression
@@ -92,7 +97,7 @@ def to_sympy(formula: Formula) -> sympy.Expr:
 
 def to_unevaluated_sympy(formula: Formula) -> sympy.Expr:
     """Return the formula as SymPy would write it down, not rewritten: x/x stays, and is not defined at 0."""
-    with sympy.evaluate(False):
+    with SYMPY, sympy.evaluate(False):
         return to_sympy(formula)
 
 

@@ -22,7 +22,7 @@ import sympy
 from flint import acb, arb, arb_poly, ctx
 
 from diffbench.functions.grammar import Formula
-from diffbench.functions.symbolic import to_sympy, to_unevaluated_sympy, variable_symbol
+from diffbench.functions.symbolic import SYMPY, to_sympy, to_unevaluated_sympy, variable_symbol
 from diffbench.reference.balls import REAL, Ball, HardError, exact_ball, precision
 from diffbench.reference.circles import CircleProgram
 from diffbench.reference.jets import JetProgram
@@ -172,7 +172,8 @@ class PartsProgram:
         bound = _degree_bound(self._expression, self._symbol)
         if bound is None or bound >= TERMS:
             return bound
-        polynomial = sympy.Poly(self._expression, self._symbol)
+        with SYMPY:
+            polynomial = sympy.Poly(self._expression, self._symbol)
         return 0 if polynomial.is_zero else int(polynomial.degree())
 
     def at(self, x: float) -> "Centre":

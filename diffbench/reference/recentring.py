@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy
 
+from diffbench.functions.symbolic import SYMPY
 from diffbench.reference.program import simplest
 
 _MAX_DEGREE = 60
@@ -23,9 +24,10 @@ def recentred(expression: Any, symbol: sympy.Symbol, x: Fraction) -> Any:
     x : Fraction
         The new origin.
     """
-    moved = symbol + sympy.Rational(x.numerator, x.denominator)
-    with sympy.evaluate(False):
-        return _rebuilt(expression, symbol, moved)
+    with SYMPY:
+        moved = symbol + sympy.Rational(x.numerator, x.denominator)
+        with sympy.evaluate(False):
+            return _rebuilt(expression, symbol, moved)
 
 
 def _rebuilt(node: Any, symbol: sympy.Symbol, moved: sympy.Expr) -> Any:

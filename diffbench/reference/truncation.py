@@ -16,7 +16,7 @@ import sympy
 
 from diffbench.errors import InputError, UncertainError
 from diffbench.functions.grammar import Formula
-from diffbench.functions.symbolic import to_sympy, to_unevaluated_sympy, variable_symbol
+from diffbench.functions.symbolic import SYMPY, to_sympy, to_unevaluated_sympy, variable_symbol
 from diffbench.reference.balls import Ball, BallProgram, HardError, exact_ball, precision
 from diffbench.reference.branches import branch, has_switches
 from diffbench.reference.circles import CircleProgram
@@ -166,7 +166,8 @@ class Neighbourhood:
 
     @cached_property
     def _expression(self) -> sympy.Expr:
-        return recentred(to_sympy(self.formula), self._symbol, self.x).doit()
+        with SYMPY:
+            return recentred(to_sympy(self.formula), self._symbol, self.x).doit()
 
     @cached_property
     def _program(self) -> BallProgram:

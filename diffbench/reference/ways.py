@@ -19,7 +19,7 @@ import sympy
 
 from diffbench.errors import UncertainError
 from diffbench.functions.grammar import Formula
-from diffbench.functions.symbolic import to_sympy, to_unevaluated_sympy, variable_symbol
+from diffbench.functions.symbolic import SYMPY, to_sympy, to_unevaluated_sympy, variable_symbol
 from diffbench.reference.balls import Ball, BallProgram, HardError, is_expendable, settled
 from diffbench.reference.branches import branch, has_switches
 from diffbench.reference.circles import CircleProgram
@@ -91,7 +91,10 @@ def derived(smooth: sympy.Expr, symbol: sympy.Symbol, derivative: int) -> sympy.
         return smooth
     before = derived(smooth, symbol, derivative - 1)
     bound = MAX_FIRST_WEIGHT if derivative == 1 else MAX_WEIGHT
-    return sympy.diff(before, symbol) if before is not None and _is_light(before, bound) else None
+    if before is None or not _is_light(before, bound):
+        return None
+    with SYMPY:
+        return sympy.diff(before, symbol)
 
 
 def _is_light(expression: sympy.Expr, bound: int) -> bool:
@@ -288,7 +291,9 @@ class Ways:
     def _recentred(self, x: Fraction, derivative: int) -> "Ways":
         """Return the same function of x + t: at t = 0 nothing of a rational like 1/3 has been rounded."""
         written, expression = (recentred(each, self._symbol, x) for each in (self._written, self._expression))
-        return Ways(written, expression.doit(), self._symbol, derivative, x)
+        with SYMPY:
+            evaluated = expression.doit()
+        return Ways(written, evaluated, self._symbol, derivative, x)
 
     def _smooth(self, smooth: sympy.Expr, x: Fraction, digits: int) -> Reference:
         """Settle a point at which f equals a smooth expression."""
@@ -381,7 +386,9 @@ class Ways:
     def _branch_ball(self, smooth: sympy.Expr, side: int, x: Fraction, found: Reference) -> Ball | None:
         """Return the symbolic derivative of a branch, of −t to the left: SymPy leaves (−x)^(3/2)/x as it is, 0/0."""
         symbol = self._symbol
-        expression = derived(smooth.subs(symbol, side * symbol), symbol, self._derivative)
+        with SYMPY:
+            mirrored = smooth.subs(symbol, side * symbol)
+        expression = derived(mirrored, symbol, self._derivative)
         if expression is None:
             return None
         ball = BallProgram(side**self._derivative * expression, symbol)(side * x, max(256, found.ball.bits))

@@ -2,6 +2,7 @@
 
 import time
 from fractions import Fraction
+from threading import Thread
 
 import mpmath
 import pytest
@@ -9,9 +10,12 @@ import sympy
 
 from diffbench import parse_formula
 from diffbench.errors import InputError
+from diffbench.functions import symbolic
 from diffbench.functions.grammar import ARITIES, INTEGER_FIRST, RATIONAL_FIRST
 from diffbench.functions.suites import BUILT_IN, load_suite
-from diffbench.functions.symbolic import polylog, to_sympy, to_unevaluated_sympy, variable_symbol
+from diffbench.functions.symbolic import SYMPY, polylog, to_sympy, to_unevaluated_sympy, variable_symbol
+from diffbench.reference.recentring import recentred
+from diffbench.reference.ways import derived
 
 X = sympy.Symbol("x", real=True)
 
@@ -143,3 +147,29 @@ def test_long_decimals_stay_exact():
 def test_what_compares_complex_numbers_has_no_meaning():
     with pytest.raises(InputError, match=r"'Max\(acos\(2\), x\)' has no real meaning"):
         to_sympy(parse_formula("Max(acos(2), x)"))
+
+
+@pytest.mark.parametrize(
+    ("build", "owner", "name"),
+    [
+        (lambda: meaning("x**2 + 1"), symbolic, "_convert"),
+        (lambda: to_unevaluated_sympy(parse_formula("x/x")), sympy, "evaluate"),
+        (lambda: recentred(X**2, X, Fraction(1)), sympy, "evaluate"),
+        (lambda: derived(X**2 + sympy.sin(X) / 17, X, 1), sympy, "diff"),
+    ],
+    ids=["evaluated", "as written", "recentred", "derived"],
+)
+def test_no_thread_reads_from_the_cache_what_another_has_not_evaluated(monkeypatch, build, owner, name):
+    free = []
+    own = getattr(owner, name)
+
+    def watched(*arguments):
+        other = Thread(target=lambda: free.append(SYMPY.acquire(blocking=False)))
+        other.start()
+        other.join()
+        return own(*arguments)
+
+    monkeypatch.setattr(owner, name, watched)
+    build()
+    assert free
+    assert not any(free)
