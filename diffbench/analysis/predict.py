@@ -195,7 +195,13 @@ def modelled_curves(
 
 
 def function_at(block: Block, point: int, known: Function | None) -> Function | None:
-    """Return the function of one variable that a point of a block belongs to, None where there is no formula of it."""
+    """Return the function of one variable that a point of a block belongs to, None where there is no formula of it.
+
+    Mixed partial derivatives have none either: along their line f(x + t, y + t) − f(x + t, y − t) may be 0 where its
+    two values are large, and the model would take their rounding for 0 too.
+    """
+    if block.directions and "," in block.directions[point].direction:
+        return None
     if known is not None:
         along = known.along(block.first + point, block.dtype)
         return along if along.model is None else None
@@ -228,6 +234,7 @@ def _row(block: Block, s: int, p: int, scheme: DifferenceScheme, model: PointMod
         "dtype": block.dtype,
         "scheme": block.schemes[s],
         "point": block.first + p,
+        **(block.directions[p]._asdict() if block.directions else {}),
         "x": float(block.x[p]),
         "predicted_epsilon": None if expected is None else float(block.grid[expected.place]),
         "predicted_digits": None if expected is None else digits_of(expected.error, block, p),

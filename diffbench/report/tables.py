@@ -115,12 +115,15 @@ def digits_table(results: Results) -> Table:
 
 def estimates_table(results: Results) -> Table:
     """Return every cell with its estimate in full beside the exact value."""
+    if not results.blocks:
+        raise EmptySelectionError(NO_CELLS)
+    rows = [row for block in results.blocks for row in _estimate_rows(block)]
     columns = (
         Column("function", "function"),
         Column("derivative", "derivative", "count"),
         Column("dtype", "dtype"),
         Column("scheme", "scheme"),
-        *((Column("at", "at"), Column("direction", "along")) if any(b.directions for b in results.blocks) else ()),
+        *_placed(rows),
         Column("x", "x", "number"),
         Column("epsilon", "ε", "number"),
         Column("rule", "rule"),
@@ -131,9 +134,6 @@ def estimates_table(results: Results) -> Table:
         *(Column(metric.name, metric.header, "number") for metric in metrics.FURTHER),
         Column("status", "status"),
     )
-    if not results.blocks:
-        raise EmptySelectionError(NO_CELLS)
-    rows = [row for block in results.blocks for row in _estimate_rows(block)]
     return Table("Estimates", "every cell of the run, and the exact derivative at the same binary x", columns, rows)
 
 
@@ -169,10 +169,12 @@ def status_table(results: Results) -> Table:
 
 def references_table(results: Results) -> Table:
     """Return the references with their certificates."""
+    rows = [row for table in results.placed_references() for row in table.to_pylist()]
     columns = (
         Column("function", "function"),
         Column("derivative", "derivative", "count"),
         Column("dtype", "dtype"),
+        *_placed(rows),
         Column("x", "x", "number"),
         Column("value", "exact derivative"),
         Column("certified_digits", "certain digits", "count"),
@@ -182,7 +184,6 @@ def references_table(results: Results) -> Table:
         Column("second_opinion", "second opinion"),
         Column("reason", "reason"),
     )
-    rows = [row for table in results.reference_tables() for row in table.to_pylist()]
     return Table("References", "the exact derivative at the binary x, and what is known of it", columns, rows)
 
 
@@ -360,12 +361,14 @@ def order_cases_table(observed: Sequence["Observed"]) -> Table:
 
 
 def model_table(results: Results) -> Table:
-    """Return the error model beside what was measured, a row a curve."""
+    """Return the error model beside what was measured, a row a curve; mixed partial derivatives have none."""
+    rows = list(prediction_rows(results))
     columns = (
         Column("function", "function"),
         Column("derivative", "derivative", "count"),
         Column("dtype", "dtype"),
         Column("scheme", "scheme"),
+        *_placed(rows),
         Column("x", "x", "number"),
         Column("predicted_epsilon", "predicted ε", "rounded"),
         Column("predicted_digits", "predicted digits", "digits"),
@@ -380,7 +383,7 @@ def model_table(results: Results) -> Table:
         "predicted by the error model, which looks at no error, beside the running median of the measured errors; "
         "in the flat region: whether the error at the predicted ε is at most 10 times the least"
     )
-    return Table("What does the model say?", caption, columns, list(prediction_rows(results)))
+    return Table("What does the model say?", caption, columns, rows)
 
 
 def published_table() -> Table:
@@ -482,6 +485,11 @@ def run_tables(results: Results) -> dict[str, Table]:
 def is_small(results: Results) -> bool:
     """Return whether a run has so few cells that every one of them can be read."""
     return bool(results.blocks) and sum(results.counts.values()) <= 200
+
+
+def _placed(rows: Sequence[Row]) -> tuple[Column, ...]:
+    """Return the columns that only runs of functions of several variables have, of which every row has both."""
+    return (Column("at", "at"), Column("direction", "along")) if any("direction" in row for row in rows) else ()
 
 
 def _estimate_rows(block: Block) -> Iterable[dict[str, Any]]:

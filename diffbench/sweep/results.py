@@ -407,11 +407,30 @@ class Results:
         return dataset(self)
 
     def references(self) -> "pd.DataFrame":
-        """Return the references, one row each."""
+        """Return the references, one row each; with point and direction where a function has several variables."""
         from diffbench.sweep.export import to_pandas
 
-        tables = list(self.reference_tables())
+        tables = list(self.placed_references())
         return to_pandas(tables, tables[0].schema.remove_metadata())
+
+    def placed_references(self) -> Iterator["pa.Table"]:
+        """Yield the references, with the columns direction and at in runs of functions of several variables."""
+        known = self._directions()
+        for table in self.reference_tables():
+            keys = zip(*(table[name].to_pylist() for name in ("function", "derivative", "dtype", "point")), strict=True)
+            own = [known[key] for key in keys] if known else []
+            columns = {name: [getattr(each, name) for each in own] for name in Direction._fields if known}
+            yield reduce(lambda placed, name: placed.append_column(name, [columns[name]]), columns, table)
+
+    def _directions(self) -> dict[tuple[str, int, str, int], "Direction"]:
+        """Return the direction of each row, by function, derivative, dtype and point; if one has it, all rows have."""
+        if not self.curves or not self.curves[0].directions:
+            return {}
+        return {
+            (*part.key, point): direction
+            for part in self.curves
+            for point, direction in enumerate(part.directions, part.first)
+        }
 
 
 def _listed(counts: dict[str, int]) -> str:

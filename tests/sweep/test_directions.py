@@ -8,6 +8,7 @@ import pytest
 
 from diffbench import Function, Results, Spec, load, run
 from diffbench.analysis.precision import cases
+from diffbench.report.tables import estimates_table, model_table, references_table
 from diffbench.sweep.estimate import estimate
 from diffbench.sweep.evaluate import measure
 from diffbench.sweep.run import resume
@@ -155,6 +156,24 @@ def test_a_sweep_is_foreseen_from_single_lines_and_one_anatomy(monkeypatch: pyte
 def test_two_values_are_foreseen_for_a_node_of_a_mixed_derivative() -> None:
     spec = Spec([SADDLE], ["central-2"], "1e-3", derivatives=[2], rules=[])
     assert estimate(spec).evaluations == run(spec).block("saddle", 2).evaluations.sum()
+
+
+def test_tables_of_references_and_of_the_model_say_where_and_along_what() -> None:
+    results = run(Spec([SADDLE.part(0, 2)], ["central-2"], "1e-1:1e-3:4/decade", derivatives=[2], rules=[]))
+    directions = ["x", "y", "x,y"]
+    assert results.references()[["direction", "at"]].to_numpy().tolist() == [[d, "x=0.1, y=2"] for d in directions]
+    known, model = references_table(results), model_table(results)
+    assert [row["direction"] for row in known.rows] == directions
+    assert [(row["direction"], row["at"]) for row in model.rows] == [("x", "x=0.1, y=2"), ("y", "x=0.1, y=2")]
+    for table in (known, model):
+        assert {"direction", "at"} <= {column.key for column in table.columns}
+
+
+def test_tables_of_one_variable_have_no_columns_for_several() -> None:
+    results = run(Spec(Function("f", "exp(x)", ["1"]), "central-2", "1e-3", rules=[]))
+    for table in (references_table(results), model_table(results), estimates_table(results)):
+        assert not {"direction", "at"} & {column.key for column in table.columns}
+    assert "direction" not in results.references()
 
 
 def test_every_dtype_has_its_own_lines_and_the_error_model_knows_the_narrow_ones():
