@@ -409,9 +409,11 @@ def test_statuses_are_those_of_float64_where_nothing_collapses():
     assert found[0].equals(found[1])
 
 
-def test_a_point_beyond_the_range_of_float64_has_none_there():
-    spec = Spec(Function("line", "x", ["1e350"]), ["central-2"], ["1e-3"], dtypes=["mp:20"], rules=[])
-    frame = run(spec).to_frame()
+@pytest.mark.parametrize("dtype", [pytest.param("longdouble", marks=wide), "mp:20"])
+def test_a_point_beyond_the_range_of_float64_has_none_there(dtype):
+    results = run(Spec(Function("line", "x", ["1e350"]), ["central-2"], ["1e-3"], dtypes=[dtype], rules=[]))
+    frame = results.to_frame()
+    assert np.isnan(results.blocks[0].x).all()
     assert frame["x"].isna().all()
     assert float(frame["x_text"][0].replace("e+350", "")) == 1
 

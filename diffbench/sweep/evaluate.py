@@ -28,7 +28,7 @@ from diffbench.sweep.results import Block, Status
 from diffbench.sweep.spec import Unit
 from diffbench.sweep.truth import Truths, block_references
 from diffbench.sweep.unavailable import unavailable_blocks
-from diffbench.sweep.wide import wide_of
+from diffbench.sweep.wide import as_doubles, wide_of
 
 Array = npt.NDArray[Any]
 
@@ -122,8 +122,8 @@ class _Bench:
             schemes=tuple(scheme.name for scheme in schemes),
             rules=tuple(rule.name for rule in unit.rules),
             first=unit.first,
-            grid=np.where(np.isfinite(grid), grid, np.nan).astype(np.float64),
-            x=np.where(np.isfinite(x), x, np.nan).astype(np.float64),
+            grid=as_doubles(grid),
+            x=as_doubles(x),
             references=self.truths[i].references,
             chosen=cells.chosen[:, rows].astype(np.float64, copy=False),
             estimate=estimate.astype(np.float64, copy=False),

@@ -79,6 +79,13 @@ def as_double(value: Any) -> float:
     return number if np.isfinite(number) else float("nan")
 
 
+def as_doubles(values: Array) -> Array:
+    """Return numbers of numpy as float64, NaN where one is not finite there."""
+    with np.errstate(over="ignore"):
+        doubles = values.astype(np.float64)
+    return np.where(np.isfinite(doubles), doubles, np.nan)
+
+
 def texts_of(values: Array) -> Array:
     """Return the shortest decimal texts that numpy's widest numbers read back from; None where one is not finite."""
     distinct, places = np.unique(values, return_inverse=True)
