@@ -30,10 +30,13 @@ class FormulaError(InputError):
     ----------
     position : int
         Index of the first character that is wrong, from 0.
+    variables : tuple of str
+        Those of a formula of several where one is expected; else none.
     """
 
-    def __init__(self, message: str, text: str, position: int) -> None:
+    def __init__(self, message: str, text: str, position: int, variables: tuple[str, ...] = ()) -> None:
         self.position = position
+        self.variables = variables
         super().__init__(f"{message} at position {position} of {_excerpt(text, position)}")
 
 

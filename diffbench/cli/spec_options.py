@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from diffbench.cli.output import time_limit_option
-from diffbench.errors import InputError
+from diffbench.errors import FormulaError, InputError
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import parse_formula
 from diffbench.functions.points import OWN
@@ -86,6 +86,11 @@ def chosen_spec(options: dict[str, Any]) -> Spec:
         raise InputError("at: a point needs a formula, -f FORMULA")
     if chosen["noise"] is not None and not formulas:
         raise InputError("noise: it needs a function, -f FORMULA")
+    if len(formulas) > 1 and len({"=" in point for point in points}) > 1:
+        raise InputError(
+            "at: it is for every formula given; functions of one and of several variables need runs, or a "
+            "spec, of their own"
+        )
     unchosen = ("0",) if chosen["sources"] and OWN not in chosen["sources"] else ()
     lists = {
         "functions": [
@@ -131,8 +136,8 @@ def _function(formula: str, points: tuple[str, ...], noise: str | None) -> Funct
     try:
         known = find_function(formula)
     except InputError:
+        _check_variables(formula, _points(points))
         if not points:
-            parse_formula(formula)
             raise InputError(f"function: the formula {formula[:60]!r} needs a point, --at X") from None
     if known is None:
         return Function(_formula_name(formula), formula, _points(points), noise=noise)
@@ -141,6 +146,24 @@ def _function(formula: str, points: tuple[str, ...], noise: str | None) -> Funct
     stated = known.noise if noise is None else noise
     places = _points(points) or known.vectors or known.points
     return Function(known.name, known.formula, places, domain=known.domain, tags=known.tags, noise=stated)
+
+
+def _check_variables(formula: str, points: list[str | dict[str, str]]) -> None:
+    """Refuse points that have not a number for each variable of a formula of several."""
+    try:
+        parse_formula(formula)
+    except FormulaError as error:
+        names = set(error.variables)
+        if not names and points:
+            return
+        if not names:
+            raise
+        if points and all(isinstance(point, dict) and not set(point) < names for point in points):
+            return
+        example = ",".join(f"{name}={number}" for number, name in enumerate(error.variables, 1))
+        listed = ", ".join(error.variables)
+        message = f"at: {formula[:60]!r} has the variables {listed}: give a number for each, such as --at {example}"
+        raise InputError(message) from error
 
 
 def _points(texts: tuple[str, ...]) -> list[str | dict[str, str]]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.dtypes import PLAIN, find_dtype
-from diffbench.errors import InputError, UnsupportedError, check_name
+from diffbench.errors import FormulaError, InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
 from diffbench.functions.frameworks import NUMPY, check_evaluator, compile_in
@@ -166,7 +166,9 @@ class Function:
             raise InputError(f"evaluate: {evaluate!r} of {name} cannot be called")
         given = _sequence(points, name)
         declared = _several(formula, given, variables)
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, declared or None)
+        parsed = formula if isinstance(formula, Formula) else _parsed(formula, declared)
+        if variables is None and declared and isinstance(formula, str):
+            _check_used(parsed, declared, name)
         region = domain if isinstance(domain, Domain) else REAL_LINE if domain is None else parse_domain(domain)
         for key, texts in (("tags", tags), ("printed", printed)):
             if isinstance(texts, str) or not isinstance(texts, Sequence):
@@ -436,6 +438,26 @@ def _several(
         return formula.variables
     first = points[0]
     return tuple(map(str, first)) if isinstance(first, Mapping) else None
+
+
+def _parsed(text: str, declared: tuple[str, ...] | None) -> Formula:
+    """Return a formula of the declared variables, by default of one."""
+    try:
+        return parse_formula(text, declared or None)
+    except FormulaError as error:
+        if not error.variables:
+            raise
+        listed = ", ".join(error.variables)
+        message = f"formula: {text[:60]!r} has the variables {listed}; a point needs a number for each, by variable"
+        raise InputError(message) from error
+
+
+def _check_used(formula: Formula, declared: tuple[str, ...], name: str) -> None:
+    """Refuse variables that only points have: who means them declares them."""
+    used = {node.name for node in walk(formula.tree) if isinstance(node, Name)}
+    unused = [variable for variable in declared if variable not in used]
+    if unused:
+        raise InputError(f"point: {unused[0]!r} is no variable of {formula.text[:60]!r} ({name})")
 
 
 def _exact(points: Sequence[object], region: Domain, name: str) -> tuple[Fraction, ...]:

@@ -324,6 +324,8 @@ class _Parser:
     def __init__(self, text: str, variables: tuple[str, ...] | None) -> None:
         self.text = text
         self.variables = variables
+        self._is_declared = variables is not None
+        self._second: _Token | None = None
         self._tokens = _tokens(text)
         self._token = next(self._tokens)
         self._depth = 0
@@ -334,6 +336,8 @@ class _Parser:
         tree = self._sum()
         if self._token.kind != "end":
             raise self._unexpected("an operator is missing or the formula goes on")
+        if self._second is not None:
+            raise self._second_variable(self._second)
         return tree
 
     def _error(self, message: str, position: int) -> FormulaError:
@@ -467,17 +471,24 @@ class _Parser:
         return self._variable(token)
 
     def _variable(self, token: _Token) -> Node:
-        if self.variables is None:
+        known = self.variables or ()
+        if not self._is_declared and token.text not in known:
             if not _VARIABLE.fullmatch(token.text):
                 hint = nearest(token.text, _KNOWN) or "; a variable is a letter with optional digits"
                 raise self._error(f"unknown name {token.text[:40]!r}{hint}", token.position)
-            self.variables = (token.text,)
-        if token.text not in self.variables:
-            message = f"second variable {token.text[:40]!r} beside {self.variables[0]!r}; formulas have one"
-            if len(self.variables) > 1:
-                message = f"variable {token.text[:40]!r} is none of {', '.join(self.variables)}"
-            raise self._error(message, token.position)
+            if len(known) == 1:
+                self._second = token
+            self.variables = (*known, token.text)
+        elif token.text not in known:
+            if len(known) == 1:
+                raise self._second_variable(token)
+            raise self._error(f"variable {token.text[:40]!r} is none of {', '.join(known)}", token.position)
         return self._grow(Name(token.text, token.position))
+
+    def _second_variable(self, token: _Token) -> FormulaError:
+        known = self.variables or ()
+        message = f"second variable {token.text[:40]!r} beside {known[0]!r}; a formula of one is expected here"
+        return FormulaError(message, self.text, token.position, () if self._is_declared else known)
 
     def rebuild(self, node: Node, given: Mapping[str, Node]) -> Node:
         """Return a tree with others in the place of variables, grown under the bounds that a written one has."""

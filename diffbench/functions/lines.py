@@ -80,7 +80,8 @@ def _vector(point: object, variables: Sequence[str], name: str) -> tuple[Fractio
     listed = ", ".join(variables)
     if isinstance(point, Mapping):
         if set(point) != set(variables):
-            raise InputError(f"point: {str(dict(point))[:60]} of {name} has not the variables {listed}")
+            shown = ", ".join(f"{variable}={number}" for variable, number in point.items())
+            raise InputError(f"point: {shown[:60]} of {name} has not the variables {listed}")
         numbers: Sequence[object] = [point[variable] for variable in variables]
     elif isinstance(point, (list, tuple, np.ndarray)) and len(point) == len(variables):
         numbers = list(point)

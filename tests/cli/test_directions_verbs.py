@@ -27,7 +27,20 @@ def test_a_run_is_stored_reported_shown_and_compared(diffbench, tmp_path):
     [
         (("run", "-f", "x*y", "--at", "x=1,y"), "at: 'x=1,y' is not a number for each variable, such as x=1,y=2"),
         (("run", "-f", "x*y", "--at", "x=1,y=2,x=3"), "at: 'x=1,y=2,x=3' is not a number for each variable"),
-        (("run", "-f", "x*y", "--at", "x=1,y=2", "--at", "3"), "is no list of a number for each of x, y"),
+        (("run", "-f", "x*y", "--at", "x=1,y=2", "--at", "3"), "'x*y' has the variables x, y: give a number for each"),
+        (("run", "-f", "x*y"), "at: 'x*y' has the variables x, y: give a number for each, such as --at x=1,y=2"),
+        (("run", "-f", "x*y", "--at", "1"), "'x*y' has the variables x, y: give a number for each"),
+        (("run", "-f", "x*y", "--at", "1,2"), "'x*y' has the variables x, y: give a number for each"),
+        (("run", "-f", "x*y", "--at", "x=1"), "'x*y' has the variables x, y: give a number for each"),
+        (("run", "-f", "x*y", "--at", "x=1,y=2,z=3"), "point: 'z' is no variable of 'x*y'"),
+        (
+            ("run", "-f", "x*y", "--at", "x=1,y=2", "--at", "x=1,z=2"),
+            "point: x=1, z=2 of x*y has not the variables x, y",
+        ),
+        (
+            ("run", "-f", "x*y", "--at", "x=1,y=2", "-f", "sin(x)", "--at", "1"),
+            "at: it is for every formula given; functions of one and of several variables need runs, or a spec, of",
+        ),
         (("run", "-f", "x*z", "--at", "x=1,y=2"), "variable 'z' is none of x, y"),
         (("run", "-f", "x/y", "--at", "x=1,y=0"), "x/y is not defined, or not real, at x=1, y=0"),
         (
@@ -39,8 +52,8 @@ def test_a_run_is_stored_reported_shown_and_compared(diffbench, tmp_path):
             "is the cost of a model, of which there are first ones only",
         ),
         (("orders", "--suite", "multivariate"), "has the variables x1, x2; only one can be had here"),
-        (("exact", "x*y", "--at", "x=1,y=2"), "second variable 'y' beside 'x'; formulas have one"),
-        (("recommend", "x*y", "--at", "1"), "second variable 'y' beside 'x'; formulas have one"),
+        (("exact", "x*y", "--at", "x=1,y=2"), "'y' beside 'x'; a formula of one is expected here"),
+        (("recommend", "x*y", "--at", "1"), "second variable 'y' beside 'x'; a formula of one is expected here"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(diffbench, arguments, message):

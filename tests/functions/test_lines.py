@@ -89,3 +89,13 @@ def test_numbers_in_the_place_of_variables_pass_no_bound() -> None:
     tower = parse_formula("x*2**y", ("x", "y"))
     with pytest.raises(FormulaError, match="exponent beyond"):
         formula_along(tower, Line((Fraction(1), Fraction(10) ** 9), (0,)))
+
+
+def test_python_is_told_of_variables_without_numbers_and_of_numbers_without_variables():
+    with pytest.raises(
+        InputError, match="'x\\*y' has the variables x, y; a point needs a number for each, by variable"
+    ):
+        Function("f", "x*y", ["1"])
+    with pytest.raises(InputError, match="point: 'z' is no variable of 'x\\*y'"):
+        Function("f", "x*y", [{"x": 1, "y": 2, "z": 3}])
+    assert Function("f", "x*y", [[1, 2, 3]], variables=("x", "y", "z")).formula.variables == ("x", "y", "z")
