@@ -163,8 +163,13 @@ def test_no_thread_reads_from_the_cache_what_another_has_not_evaluated(monkeypat
     free = []
     own = getattr(owner, name)
 
+    def try_it():
+        free.append(SYMPY.acquire(blocking=False))
+        if free[-1]:
+            SYMPY.release()
+
     def watched(*arguments):
-        other = Thread(target=lambda: free.append(SYMPY.acquire(blocking=False)))
+        other = Thread(target=try_it)
         other.start()
         other.join()
         return own(*arguments)
