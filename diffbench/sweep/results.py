@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import EmptySelectionError
+from diffbench.functions.suites import parse_toml
 from diffbench.reference.metrics import Metric, References
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
 from diffbench.reference.verdict import Reference
@@ -424,7 +425,9 @@ class Results:
 
     def _directions(self) -> dict[tuple[str, int, str, int], "Direction"]:
         """Return the direction of each row, by function, derivative, dtype and point; if one has it, all rows have."""
-        if not self.curves or not self.curves[0].directions:
+        # What the spec says costs no file of curves.
+        functions = parse_toml(self.spec, "spec").get("functions", [])
+        if not any({"variables", "model"} & set(each) for each in functions if isinstance(each, dict)):
             return {}
         return {
             (*part.key, point): direction
