@@ -19,7 +19,7 @@ LOCK = RLock()
 """mpmath keeps constants and precisions where threads would meet: whoever computes with it holds this."""
 
 
-class Arithmetic(mpmath.MPContext):  # type: ignore[misc]
+class Arithmetic(mpmath.MPContext):  # type: ignore[misc]  # mpmath is untyped
     """mpmath at the precision of a dtype, whose numbers know in which they are.
 
     Attributes

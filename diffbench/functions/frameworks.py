@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import InputError, UnsupportedError, nearest
-from diffbench.functions.grammar import COMPARISONS, Binary, Call, Formula, walk
-from diffbench.functions.namespaces import evaluate_in, modules
+from diffbench.functions.grammar import Formula
+from diffbench.functions.namespaces import check_analytic, evaluate_in, modules
 
 Array = npt.NDArray[Any]
 
@@ -25,8 +25,6 @@ EVALUATORS = (NUMPY, *FRAMEWORKS)
 
 PIECE = 4096
 """So many numbers at once: whole vectors of any processor, and too few for torch to share them between threads."""
-
-_NOT_ANALYTIC = {"Abs", "sign", "Heaviside", "Max", "Min", "atan2", "Piecewise"}
 
 
 def check_evaluator(name: object) -> str:
@@ -84,16 +82,8 @@ def compile_in(formula: Formula, evaluator: str, dtype: str) -> Callable[[Array]
     """
     is_complex = np.dtype(dtype).kind == "c"
     if is_complex:
-        _check_analytic(formula)
+        check_analytic(formula)
     return _RUNNERS[evaluator](formula, {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype))
-
-
-def _check_analytic(formula: Formula) -> None:
-    for node in walk(formula.tree):
-        if isinstance(node, Call) and node.name in _NOT_ANALYTIC:
-            raise UnsupportedError(f"needs complex values, which {node.name} does not take")
-        if isinstance(node, Binary) and node.operator in COMPARISONS:
-            raise UnsupportedError("needs complex values, which comparisons do not take")
 
 
 def _jax(formula: Formula, dtype: str) -> Callable[[Array], Array]:

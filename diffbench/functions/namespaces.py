@@ -19,6 +19,7 @@ import numpy as np
 from diffbench.errors import InputError, UnsupportedError, nearest
 from diffbench.functions.compile import named_constant
 from diffbench.functions.grammar import (
+    COMPARISONS,
     CONSTANTS,
     INTEGER_FIRST,
     RATIONAL_FIRST,
@@ -32,11 +33,14 @@ from diffbench.functions.grammar import (
     Number,
     constants_only,
     rational_value,
+    walk,
 )
 from diffbench.rounding import check_narrow_dtype, round_to
 
 NAMESPACES = ("autograd", "jax", "mpmath", "torch")
 """Packages in whose operations a formula can be computed."""
+
+_NOT_ANALYTIC = frozenset({"Abs", "sign", "Heaviside", "Max", "Min", "atan2", "Piecewise"})
 
 Evaluator = Callable[[Any], Any]
 Table = Mapping[str, Callable[..., Any]]
@@ -96,6 +100,21 @@ def evaluate_in(formula: Formula, namespace: str, dtype: str = "float64") -> Eva
     package = _BUILDERS[namespace](check_narrow_dtype(dtype))
     evaluate = _compile(formula.tree, package)
     return _real_in(import_module("mpmath"), evaluate) if namespace == "mpmath" else evaluate
+
+
+def check_analytic(formula: Formula) -> None:
+    """Refuse a formula that is not continued from the real line.
+
+    Raises
+    ------
+    UnsupportedError
+        If it has a function or comparison that takes real numbers only.
+    """
+    for node in walk(formula.tree):
+        if isinstance(node, Call) and node.name in _NOT_ANALYTIC:
+            raise UnsupportedError(f"needs complex values, which {node.name} does not take")
+        if isinstance(node, Binary) and node.operator in COMPARISONS:
+            raise UnsupportedError("needs complex values, which comparisons do not take")
 
 
 def _compile(node: Node, package: _Namespace) -> Evaluator:

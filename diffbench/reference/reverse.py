@@ -92,8 +92,11 @@ def slope_along(model: Model, at: Sequence[Fraction], direction: Sequence[Fracti
     """Return the ball of the derivative of the cost along a direction, by the series of the whole tape."""
     with precision(bits):
         lines = [[arb_series([exact_ball(x), exact_ball(v)], 2)] for x, v in zip(at, direction, strict=True)]
-        constant: Callable[[Step], Vector] = lambda step: [arb_series([exact_ball(x)], 2) for x in step.data]  # noqa: E731
-        return Ball.of(model.tape.values(lines, constant, SERIES)[-1][0][1], bits)
+        return Ball.of(model.tape.values(lines, _constant_series, SERIES)[-1][0][1], bits)
+
+
+def _constant_series(step: Step) -> Vector:
+    return [arb_series([exact_ball(x)], 2) for x in step.data]
 
 
 def _values(tape: Tape, at: Sequence[Fraction], table: dict[str, Callable[..., Vector]]) -> list[Vector]:

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Function
-from diffbench.functions.grammar import COMPARISONS, Binary, Call, walk
-from diffbench.functions.namespaces import evaluate_in_context
+from diffbench.functions.namespaces import check_analytic, evaluate_in_context
 from diffbench.multiple import LOCK, Arithmetic, arithmetic
 from diffbench.reference.exact import are_defined
 from diffbench.reference.verdict import Reference
@@ -35,9 +34,6 @@ Array = npt.NDArray[Any]
 
 NO_SEARCH = "its search is made for dtypes of at most 64 bits"
 NO_ARRAYS = "it is called with arrays of numpy, which has no numbers of this dtype"
-NOT_ANALYTIC = frozenset({"Abs", "sign", "Heaviside", "Max", "Min", "atan2", "Piecewise"})
-"""Functions that are not continued from the real line."""
-
 NO_NOISE = "the noise is stated for dtypes of at most 64 bits"
 
 
@@ -86,11 +82,10 @@ class _Values:
         """Return why a scheme has no values, or nothing."""
         if self.problem or not scheme.needs_complex:
             return self.problem
-        for node in walk(self.function.formula.tree):
-            if isinstance(node, Call) and node.name in NOT_ANALYTIC:
-                return f"needs complex values, which {node.name} does not take"
-            if isinstance(node, Binary) and node.operator in COMPARISONS:
-                return "needs complex values, which comparisons do not take"
+        try:
+            check_analytic(self.function.formula)
+        except UnsupportedError as error:
+            return str(error)
         return ""
 
     def at(self, node: Any) -> Any:
