@@ -13,13 +13,10 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.dtypes import PLAIN, Dtype, find_dtype
+from diffbench.dtypes import Dtype, find_dtype
 from diffbench.errors import InputError
 
 FloatArray = npt.NDArray[np.floating]
-
-DTYPES = PLAIN
-"""Names of the dtypes that numpy has everywhere."""
 
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffbench.rounding import DTYPES, unit_roundoff
+from diffbench.dtypes import PLAIN
+from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import catalogue, parse_scheme
 from diffbench.schemes.searches import noise_test
 from diffbench.schemes.stencil import Stencil
@@ -65,7 +66,7 @@ def derivative(exact, x, n):
 
 
 @pytest.mark.parametrize(("rule", "scheme"), PAIRS)
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", PLAIN)
 def test_evaluations_are_what_f_was_asked_for(rule, scheme, dtype):
     for name, (f, _) in EXAMPLES.items():
         counting = Counting(f)
