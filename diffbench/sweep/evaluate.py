@@ -114,14 +114,7 @@ class _Bench:
         rows, grid, cells = self.sections[i].rows, self.table.grid.epsilon[0], self.cells
         x, estimate = self.x[rows], cells.estimate[:, rows]
         block = Block(
-            function=unit.function.name,
-            formula=unit.function.formula.text,
-            tags=unit.function.tags,
-            derivative=derivative,
-            dtype=unit.dtype,
-            schemes=tuple(scheme.name for scheme in schemes),
-            rules=tuple(rule.name for rule in unit.rules),
-            first=unit.first,
+            **unit.facts(derivative, schemes),
             grid=as_doubles(grid),
             x=as_doubles(x),
             references=self.truths[i].references,
@@ -132,7 +125,6 @@ class _Bench:
             status=cells.status[:, rows],
             reason=cells.reason[:, rows],
             reasons=tuple(self.reasons[i]),
-            noise=str(unit.function.noise or ""),
             parts=self._parts(i, schemes, estimate) if unit.anatomy else None,
             records=None if cells.records is None else cells.records[:, :, rows],
         )

@@ -125,6 +125,20 @@ class Unit:
         lines = self.function.along_lines(self.dtype)
         return tuple(replace(self, function=line, first=self.first + row) for row, line in enumerate(lines))
 
+    def facts(self, derivative: int, schemes: tuple[Scheme, ...]) -> dict[str, Any]:
+        """Return what a block of it says of itself, whatever is measured."""
+        return {
+            "function": self.function.name,
+            "formula": self.function.formula.text,
+            "tags": self.function.tags,
+            "derivative": derivative,
+            "dtype": self.dtype,
+            "schemes": tuple(scheme.name for scheme in schemes),
+            "rules": tuple(rule.name for rule in self.rules),
+            "first": self.first,
+            "noise": str(self.function.noise or ""),
+        }
+
     def planned(self, derivative: int) -> int:
         """Return the number of cells of the block of a derivative."""
         schemes = dict(self.schemes)[derivative]

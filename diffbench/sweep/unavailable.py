@@ -45,14 +45,7 @@ def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], points
         status[row, :, columns_of(unit, scheme)] = Status.OK
     nothing = np.full(shape, np.nan)
     return Block(
-        function=unit.function.name,
-        formula=unit.function.formula.text,
-        tags=unit.function.tags,
-        derivative=derivative,
-        dtype=unit.dtype,
-        schemes=tuple(scheme.name for scheme in schemes),
-        rules=tuple(rule.name for rule in unit.rules),
-        first=unit.first,
+        **unit.facts(derivative, schemes),
         grid=grid,
         x=x,
         references=(),
@@ -63,7 +56,6 @@ def empty_block(unit: Unit, derivative: int, schemes: tuple[Scheme, ...], points
         status=status,
         reason=np.zeros(shape, dtype=np.uint16),
         reasons=("",),
-        noise=str(unit.function.noise or ""),
         parts=np.full((len(PARTS), *shape), np.nan) if unit.anatomy else None,
         records=np.full((len(RECORDED), *shape), np.nan) if unit.has_opaque else None,
         wide=Wide.nothing(shape) if unit.has_wide else None,
