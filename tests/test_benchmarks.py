@@ -144,6 +144,7 @@ def test_a_damaged_history_is_refused(modules, ratio, tmp_path, line):
         history.last_recorded(path)
 
 
+@pytest.mark.slow
 def test_all_is_measured_and_recorded_before_a_ratio_fails_the_run(modules, ratio, bench):
     measure, path = bench
     _, history = modules

@@ -16,32 +16,16 @@ from diffbench.report.paper import write_paper
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example"
 COMMITTED = (EXAMPLE / "report.md").read_text("utf-8")
+pytestmark = pytest.mark.slow
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
-def paper_of(functions, folder, *, anatomy):
-    run(Spec(functions, anatomy=anatomy), out=folder / "run")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example")
+    run(Spec("standard"), out=folder / "run")
     judgement = judgement_of(load(folder / "run"))
     return write_paper(folder / "run", "md", folder / "paper", functions=["exp"], judgement=judgement)
-
-
-def made_of_two_runs(folder):
-    """Take errors apart for exp alone: only its figure shows the parts, and they take ten times as long as the rest."""
-    report = paper_of("standard", folder / "standard", anatomy=False)
-    parts = paper_of("exp", folder / "exp", anatomy=True)
-    (figure,) = parts.parent.glob("figures/exp-*.svg")
-    (report.parent / "figures" / figure.name).write_bytes(figure.read_bytes())
-    spec = report.parent / "spec.toml"
-    text = spec.read_text("utf-8")
-    assert "\nanatomy = false\n" in text
-    spec.write_text(text.replace("anatomy = false", "anatomy = true"), "utf-8")
-    return report
-
-
-@pytest.fixture(scope="module", params=["two runs", pytest.param("one run", marks=pytest.mark.slow)])
-def made(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("example")
-    return made_of_two_runs(folder) if request.param == "two runs" else paper_of("standard", folder, anatomy=True)
 
 
 def tables(text):

@@ -157,6 +157,7 @@ def test_workers_tell_their_controller(tmp_path, outcome):
     assert {cells[3] for cells in rows.values()} == {""}
 
 
+@pytest.mark.slow
 def test_untimed_checks_are_shown_to_those_who_ask(tmp_path):
     done = in_a_project(tmp_path, "--benchmark-disable", files=["test_timed.py"])
     assert table(done.stdout)[1].keys() == {"test_timed[1]", "test_timed[2]", "test_checked_while_timed"} | WRONG_TIMED

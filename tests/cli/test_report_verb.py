@@ -19,7 +19,7 @@ def test_the_page_is_the_default(diffbench, folder):
     assert {path.name for path in folder.iterdir()} >= {"summary.parquet", "tables", "figures", "report.html"}
 
 
-@pytest.mark.parametrize("kind", ["md", pytest.param("tex", marks=pytest.mark.slow), "pdf"])
+@pytest.mark.parametrize("kind", ["md", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("tex", "pdf"))])
 def test_every_format_has_its_file(diffbench, folder, tmp_path, kind):
     done = diffbench("report", str(folder), "--format", kind, "--out", str(tmp_path / "out"), "--quiet")
     path = tmp_path / "out" / f"report.{kind}"

@@ -104,7 +104,11 @@ def test_even_and_odd_functions_are(suite, function):
             assert abs(here - sign * mirrored) <= abs(here) * Fraction(1, 10**25)
 
 
-@pytest.mark.parametrize(("suite", "function"), ALL, ids=IDS)
+# Those along lines take a third of a second each.
+LINES_SLOW = [pytest.param(*each, marks=[pytest.mark.slow] if each[0] == "multivariate" else []) for each in ALL]
+
+
+@pytest.mark.parametrize(("suite", "function"), LINES_SLOW, ids=IDS)
 def test_only_what_has_a_kink_has_uncertain_or_no_derivatives(suite, function):
     for point in function.points:
         reference = exact_derivative(function, point, digits=10)

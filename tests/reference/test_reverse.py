@@ -66,7 +66,10 @@ BIG = [Model("logistic-regression", (999,)), Model("two-layer-network", (7, 111)
 CASES = [
     (REGRESSION, range(20)),
     (NETWORK, range(0, 26, 3)),
-    *((model, random.Random(1).sample(range(1000), 20)) for model in BIG),  # noqa: S311  (test data, no secret)
+    *(
+        pytest.param(model, random.Random(1).sample(range(1000), 20), marks=pytest.mark.slow)  # noqa: S311  (test data)
+        for model in BIG
+    ),
 ]
 
 

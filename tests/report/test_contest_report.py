@@ -9,6 +9,7 @@ from diffbench.report.contest import Contest
 from diffbench.report.leaderboard_tables import CONTEST
 from diffbench.sweep.contest import Timing, contest_spec, contestants_of, write_timings
 
+pytestmark = pytest.mark.slow
 NAMES = ("scipy-2-point", "scipy-derivative", "mpmath-diff", "jax-grad")
 TIMINGS = [Timing("scipy-2-point", "scipy", 2, 3, 2e-4, 1e-4, 3e-4), Timing("jax-grad", "jax", 0, 3, None, None, None)]
 
@@ -30,7 +31,6 @@ def test_the_folder_holds_every_table_and_figure(folder):
     assert figures == {f"leaderboard-{name}-d1-float64.svg" for name in names}
 
 
-@pytest.mark.slow
 def test_a_report_elsewhere_knows_the_timings_of_the_run(folder, tmp_path):
     write_report(load(folder), tmp_path, run_folder=folder)
     assert (tmp_path / "tables" / "timings.csv").read_bytes() == (folder / "tables" / "timings.csv").read_bytes()

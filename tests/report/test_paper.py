@@ -40,7 +40,12 @@ def results():
 @pytest.fixture(scope="module")
 def papers(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    return {kind: write_paper(results, kind, folder / kind) for kind in ("md", "tex", "pdf")}
+    return {kind: write_paper(results, kind, folder / kind) for kind in ("md", "tex")}
+
+
+@pytest.fixture(scope="module")
+def pdf(results, tmp_path_factory):
+    return write_paper(results, "pdf", tmp_path_factory.mktemp("paper"))
 
 
 def rendered(text):
@@ -231,8 +236,9 @@ def test_everything_stays_inside_a_narrow_figure(results):
     assert figure.axes[0].get_title(loc="left") == ""
 
 
-def test_fonts_of_a_pdf_are_outlines_that_can_be_edited(papers):
-    for path in [papers["pdf"], *(papers["tex"].parent / "figures").iterdir()]:
+@pytest.mark.slow
+def test_fonts_of_a_pdf_are_outlines_that_can_be_edited(papers, pdf):
+    for path in [pdf, *(papers["tex"].parent / "figures").iterdir()]:
         data = path.read_bytes()
         assert b"/Type3" not in data
         assert b"/FontFile2" in data
@@ -288,8 +294,9 @@ def test_wrapped_lines_hold_all_letters(text):
     assert "".join("".join(lines).split()) == "".join(printable(text).split())
 
 
-def test_a_pdf_has_the_figures_and_the_tables(papers):
-    data = papers["pdf"].read_bytes()
+@pytest.mark.slow
+def test_a_pdf_has_the_figures_and_the_tables(pdf):
+    data = pdf.read_bytes()
     assert len(re.findall(rb"/Type /Page\b", data)) >= 4
     assert len(data) < 1_000_000
 
@@ -355,8 +362,8 @@ def test_another_process_writes_the_same_bytes(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_results_give_the_same_bytes_again(papers, results, tmp_path):
-    for kind, path in papers.items():
+def test_the_same_results_give_the_same_bytes_again(papers, pdf, results, tmp_path):
+    for kind, path in {**papers, "pdf": pdf}.items():
         again = write_paper(results, kind, tmp_path / kind)
         for file in path.parent.rglob("*"):
             assert file.is_dir() or file.read_bytes() == (again.parent / file.relative_to(path.parent)).read_bytes()

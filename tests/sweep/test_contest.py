@@ -67,6 +67,7 @@ def test_one_that_ends_its_process_is_said_to():
     assert outcome(measured(contestants.ENDS)) == [("failed", "it ended its process")] * 3
 
 
+@pytest.mark.slow
 def test_one_that_hangs_with_processes_of_its_own_is_stopped_with_them():
     start = monotonic()
     assert outcome(measured(contestants.FORKS))[0] == ("failed", "no answer within 2 s")
@@ -194,6 +195,7 @@ def test_each_derivative_has_those_that_offer_it():
 # time -----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_timings_have_their_spread_and_leave_out_what_has_no_answer(tmp_path):
     functions = [Function("a", "exp(x)", ["1"]), Function("b", "exp(x)", ["-1"])]
     who = [contestants.FORWARD, contestants.SWEPT, contestants.RAISES, contestants.HANGS]
