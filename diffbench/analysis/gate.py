@@ -334,21 +334,17 @@ def _worse(pairs: Pairs, is_meant: Callable[[int | str | None], bool], bound: st
         yield Broken(int(row), float(beyond[row, column]), detail, int(np.count_nonzero(worse[row])))
 
 
-def _with(transition: str, is_meant: Callable[[Pairs], Array] | None = None) -> Callable[[Pairs], Iterator[Broken]]:
-    """Return a function that yields the curves with cells of a transition, those that are meant."""
-
-    def broken(pairs: Pairs) -> Iterator[Broken]:
-        before, after = pairs.cells("status")
-        found = pairs.transition == TRANSITIONS.index(transition)
-        if is_meant is not None:
-            found &= is_meant(pairs)
-        for row in np.flatnonzero(found.any(axis=1)):
-            column = int(found[row].argmax())
-            was, became = (Status(status[row, column]).label for status in (before, after))
-            count = int(np.count_nonzero(found[row]))
-            yield Broken(int(row), count, f"{_label(pairs, int(row), column)}: {was} became {became}", count)
-
-    return broken
+def _with(pairs: Pairs, transition: str, is_meant: Callable[[Pairs], Array] | None = None) -> Iterator[Broken]:
+    """Yield the curves with cells of a transition, those that are meant."""
+    before, after = pairs.cells("status")
+    found = pairs.transition == TRANSITIONS.index(transition)
+    if is_meant is not None:
+        found &= is_meant(pairs)
+    for row in np.flatnonzero(found.any(axis=1)):
+        column = int(found[row].argmax())
+        was, became = (Status(status[row, column]).label for status in (before, after))
+        count = int(np.count_nonzero(found[row]))
+        yield Broken(int(row), count, f"{_label(pairs, int(row), column)}: {was} became {became}", count)
 
 
 def _fail_now(pairs: Pairs) -> Array:
@@ -413,8 +409,8 @@ def _more_evaluations(pairs: Pairs) -> Iterator[Broken]:
 
 
 RULES = (
-    Rule("status", REGRESSION, "not ok any more", "cell", _with("ok to not ok")),
-    Rule("status", REGRESSION, "failing", "cell", _with("other status", _fail_now)),
+    Rule("status", REGRESSION, "not ok any more", "cell", partial(_with, transition="ok to not ok")),
+    Rule("status", REGRESSION, "failing", "cell", partial(_with, transition="other status", is_meant=_fail_now)),
     Rule("cell", REGRESSION, "worse than the scatter of the curve allows", "cell", _worse_cells),
     Rule("step rule", REGRESSION, "worse at the epsilon of a step rule", "cell", _worse_at_rules),
     Rule("optimum", REGRESSION, "digits lost at the optimal epsilon", "curve", _worse_optimum),
@@ -423,10 +419,16 @@ RULES = (
     Rule("order", REGRESSION, "another observed order", "curve", partial(_other_order, is_uncertain=False)),
     Rule("evaluations", REGRESSION, "more evaluations of f", "curve", _more_evaluations),
     Rule("bits", REGRESSION, "other bits than those accepted on this platform", "curve", _other_bits),
-    Rule("reference", UNCERTAIN, "an uncertain reference in the place of a settled one", "cell", _with("uncertain")),
+    Rule(
+        "reference",
+        UNCERTAIN,
+        "an uncertain reference in the place of a settled one",
+        "cell",
+        partial(_with, transition="uncertain"),
+    ),
     Rule("order", UNCERTAIN, "no observed order any more", "curve", partial(_other_order, is_uncertain=True)),
-    Rule("status", STALE, "another status", "cell", _with("other status", _do_not_fail)),
-    Rule("status", STALE, "ok for the first time", "cell", _with("not ok to ok")),
+    Rule("status", STALE, "another status", "cell", partial(_with, transition="other status", is_meant=_do_not_fail)),
+    Rule("status", STALE, "ok for the first time", "cell", partial(_with, transition="not ok to ok")),
 )
 
 

@@ -141,6 +141,16 @@ def test_one_cell_that_turned_nan_is_noticed_on_the_same_platform():
     assert found.exit_code == 1
 
 
+OWN = OpaqueScheme("mine", lambda f, x: float(f(x)), takes_epsilon=False)
+
+
+@pytest.mark.parametrize(("scheme", "label"), [(OWN, "its own epsilon"), ("forward-1", "rule usual")])
+def test_a_cell_that_is_not_of_the_grid_is_named_by_what_chose_its_epsilon(scheme, label):
+    results = run(spec([EXP], [scheme], rules=["usual"]))
+    finding = only(check(with_status(results, Status.NONFINITE, (0, 0, -1)), elsewhere(baseline_of(results))))
+    assert f"{label}: ok became nonfinite" in finding.sentence
+
+
 def test_a_cell_that_is_ok_for_the_first_time_makes_the_baseline_stale():
     before = baseline_of(with_status(base_results(), Status.NONFINITE))
     finding = only(check(base_results(), elsewhere(before)))
@@ -203,9 +213,23 @@ def test_a_function_that_is_gone_and_a_point_that_is():
 def test_a_function_that_was_renamed():
     found = check(run(spec([Function("exponential", "exp(x)", ["0.5", "1"]), WAVE])), base())
     finding = only(found)
-    assert (finding.exit_code, finding.rule) == (7, "renamed")
+    assert (finding.exit_code, finding.rule, finding.group) == (7, "renamed", "")
     assert finding.sentence.startswith("the function exp is called exponential now, with the same definition")
-    assert counted(found)["new"] == counted(found)["vanished"] == 2 * 198
+    assert counted(found)["new"] == counted(found)["vanished"] == finding.cells == 2 * 198
+
+
+def test_what_is_gone_where_something_else_is_new_was_not_renamed():
+    other = Function("other", "cos(x)", ["0.5", "1"])
+    finding = only(check(run(spec([other, WAVE])), base()))
+    assert (finding.rule, finding.group, finding.cells) == ("vanished", "", 2 * 198)
+    finding = only(check(run(spec(schemes=["forward-1", "central-2", "forward-2"])), base()))
+    assert (finding.rule, finding.group, finding.cells) == ("vanished", "central-4", 198)
+
+
+def test_a_point_that_is_gone_is_not_found_in_another_function_with_that_formula():
+    functions = [Function("exp", "exp(x)", ["0.5"]), Function("copy", "exp(x)", ["0.5", "1"]), WAVE]
+    finding = only(check(run(spec(functions)), base()))
+    assert (finding.rule, finding.group, finding.cells) == ("vanished", "forward-1", 198)
 
 
 def test_functions_that_were_all_renamed():
@@ -238,6 +262,7 @@ def test_searching_rules_may_search_longer_elsewhere():
 def test_a_scheme_that_was_renamed():
     found = check(run(spec(schemes=["forward-1", {"name": "mine", "offsets": [-1, 1]}, "central-4"])), base())
     assert only(found).sentence.startswith("the scheme central-2 is called mine now")
+    assert (only(found).group, only(found).cells) == ("central-2", 198)
 
 
 def test_a_rule_that_is_gone():
