@@ -219,7 +219,7 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
     longest = max(block.grid_size for block in results.blocks)
     parts = [_rows_of(block, schemes, orders, longest) for block in results.blocks]
     first = results.blocks[0]
-    known = results.manifest if "evaluator" in results.manifest else current_provenance()
+    known = results.manifest if "evaluator" in results.manifest else current_provenance(spec.evaluator)
     suite = suite_of(spec)
     about = {
         "schema_version": SCHEMA_VERSION,

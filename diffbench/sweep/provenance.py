@@ -85,21 +85,41 @@ def fingerprint() -> str:
 
 
 @cache
-def evaluator() -> str:
-    """Return a hash of the code that makes numpy code of formulas: with equal ones f takes the same operations.
+def evaluator(name: str = NUMPY) -> str:
+    """Return a hash of the code that computes formulas: with equal ones f takes the same operations.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count. The versions of a framework do: its values depend on more than code
+    here.
+
+    Parameters
+    ----------
+    name : str
+        What computes the functions.
     """
-    tree = ast.parse((resources.files("diffbench.functions") / "compile.py").read_text("utf-8"))
+    found = _code("compile.py")
+    if name != NUMPY:
+        packages = [f"{package} {installed_version(package)}" for package in packages_of(name)]
+        found = "\n".join([name, *packages, found, _code("namespaces.py"), _code("frameworks.py")])
+    return hashlib.sha256(found.encode()).hexdigest()
+
+
+def _code(module: str) -> str:
+    """Return the code of a module of functions without comments, docstrings and layout."""
+    tree = ast.parse((resources.files("diffbench.functions") / module).read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = ""
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+    return ast.unparse(tree)
 
 
-def current_provenance() -> dict[str, Any]:
+def current_provenance(computed_by: str = NUMPY) -> dict[str, Any]:
     """Return what the numbers of built-in schemes depend on, here and now, as manifests have it."""
-    return {"versions": versions(), "fingerprint": fingerprint(), "machine": machine(), "evaluator": evaluator()}
+    return {
+        "versions": versions(),
+        "fingerprint": fingerprint(),
+        "machine": machine(),
+        "evaluator": evaluator(computed_by),
+    }
 
 
 def platform_key(known: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from diffbench import Function, OpaqueScheme, Spec, load, run
+from diffbench.analysis.baseline import baseline_of
+from diffbench.analysis.pairing import Pairs
 from diffbench.errors import InputError
 from diffbench.functions.frameworks import FRAMEWORKS, why_not
 from diffbench.schemes.libraries import installed_version
@@ -74,6 +76,14 @@ def test_wide_dtypes_are_unsupported_by_frameworks_with_the_reason(name, tmp_pat
         assert set(rows["reason"]) == {f"{name} has no {dtype}"}
         assert rows["reference"].notna().all()
         assert rows["error"].isna().all()
+
+
+def test_a_gate_knows_that_numpy_computed_the_baseline(tmp_path):
+    """Bits are not compared then, whether the framework is here or not."""
+    runs = [run(Spec(SINE, ["central-2"], evaluator=name), out=tmp_path / name) for name in ("numpy", "torch")]
+    before, after = map(baseline_of, runs)
+    assert Pairs(before, before).is_same_platform
+    assert Pairs(before, after).method == "other code that evaluates f: bounds"
 
 
 def test_versions_are_those_of_the_framework_too():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diffbench.sweep import provenance
-from diffbench.sweep.provenance import fingerprint, git_state, machine, versions
+from diffbench.sweep.provenance import evaluator, fingerprint, git_state, machine, versions
 
 
 def test_versions_are_those_of_everything_that_computes():
@@ -44,6 +44,14 @@ def test_the_fingerprint_covers_a_few_hundred_values_and_notices_one_bit(monkeyp
 
     monkeypatch.setattr(provenance, "compile_formula", one_bit_off)
     assert fingerprint.__wrapped__() != fingerprint()
+
+
+def test_what_computes_f_is_told_apart_by_its_name_and_its_version(monkeypatch):
+    assert len({evaluator(), evaluator("jax"), evaluator("torch")}) == 3
+    before = evaluator("torch")
+    monkeypatch.setattr(provenance, "installed_version", lambda package: f"newer {package}")
+    assert evaluator.__wrapped__("torch") != before
+    assert evaluator.__wrapped__() == evaluator()
 
 
 def without_git_variables(monkeypatch):
