@@ -76,7 +76,9 @@ def test_a_truth_that_moved_under_the_same_estimates_ends_in_1():
 def test_what_is_new_and_fails_ends_in_1():
     failing = Function("new", "x", ["1"], evaluate=lambda x: 1 / 0)
     found = check(run(spec([EXP, WAVE, failing])), base())
-    assert [(finding.exit_code, finding.rule) for finding in found.findings] == [(1, "status")] * 3
+    assert {replace(finding, sentence="") for finding in found.findings} == {
+        Finding(1, "status", scheme, "", 1) for scheme in SCHEMES
+    }
     assert found.reason.startswith("forward-1: cells that are new and fail, in 1 curve, as new")
 
 
@@ -210,6 +212,23 @@ def test_a_function_that_is_gone_and_a_point_that_is():
     assert finding.sentence.startswith("the curve exp at point 1 (x = 1) of forward-1, and 2 more, is not in")
 
 
+@pytest.mark.parametrize(
+    ("left", "what"), [(2, "point 2 (x = 2) of forward-1 is"), (1, "point 1 (x = 1) of forward-1, and 1 more, is")]
+)
+def test_points_that_are_gone_are_named_by_the_first_and_counted(left, what):
+    exponential = Function("exp", "exp(x)", ["0.5", "1", "2"])
+    before = baseline_of(run(spec([exponential], ["forward-1"])))
+    found = check(run(spec([exponential.at(exponential.points[:left])], ["forward-1"])), before)
+    assert only(found).sentence.startswith(f"the curve exp at {what} not in the run any more")
+
+
+def test_errors_that_were_not_taken_apart_are_told():
+    assert check(base_results(), base()).notes == ()
+    plain = run(spec(anatomy=False))
+    assert check(plain, base()).notes == ("errors were not taken apart: truncation was not looked at",)
+    assert check(plain, baseline_of(plain)).notes == ()
+
+
 def test_a_function_that_was_renamed():
     found = check(run(spec([Function("exponential", "exp(x)", ["0.5", "1"]), WAVE])), base())
     finding = only(found)
@@ -268,6 +287,7 @@ def test_a_scheme_that_was_renamed():
 def test_a_rule_that_is_gone():
     found = check(run(spec(rules=[])), base())
     assert only(found).sentence.startswith("the step rule usual is not in the run any more")
+    assert (only(found).rule, only(found).group) == ("vanished", "")
     assert counted(found)["vanished"] == 9
 
 
