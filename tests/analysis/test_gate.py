@@ -137,6 +137,15 @@ def test_one_cell_that_is_not_ok_any_more(status, code, word):
     assert f"it is exp at point 0 (x = 0.5), epsilon 1e-05 (number 20): ok became {status.label}" in finding.sentence
 
 
+def test_the_worst_of_several_curves_is_named_and_all_cells_are_counted():
+    few = with_status(base_results(), Status.NONFINITE)
+    after = with_status(few, Status.NONFINITE, np.s_[1, 1, 18:21])
+    finding = only(check(after, elsewhere(base())))
+    assert finding.cells == 4
+    what = "not ok any more in 4 cells; most of all exp at point 1 (x = 1), epsilon 3.1622776601683795e-05"
+    assert what in finding.sentence
+
+
 def test_one_cell_that_turned_nan_is_noticed_on_the_same_platform():
     found = check(with_status(base_results(), Status.NONFINITE), base())
     assert {finding.rule for finding in found.findings} == {"status", "bits"}
@@ -184,9 +193,15 @@ def test_another_formula_is_not_comparable():
 
 
 def test_other_points_and_epsilons_are_not_comparable():
-    assert only(check(run(spec([EXP, Function("wave", "sin(3*x)/x", ["0.8"])])), base())).exit_code == 4
+    moved = [Function("exp", "exp(x)", ["0.5", "1.25"]), Function("wave", "sin(3*x)/x", ["0.8"])]
+    found = check(run(spec(moved)), base()).findings
+    assert [(finding.exit_code, finding.rule, finding.group, finding.cells) for finding in found] == [
+        (4, "definition", "", 198)
+    ] * 2
+    assert found[0].sentence.startswith("the function exp has other points than in the baseline, 198 cells cannot be")
+    assert found[1].sentence.startswith("the function wave has other points than in the baseline, 198 cells cannot be")
     finding = only(check(run(spec(epsilons="1e-1:1e-9:1/decade")), base()))
-    assert finding.exit_code == 4
+    assert (finding.exit_code, finding.rule, finding.group) == (4, "definition", "")
     assert finding.sentence.startswith("the run has other epsilons than in the baseline")
 
 
