@@ -137,6 +137,15 @@ def test_one_cell_that_is_not_ok_any_more(status, code, word):
     assert f"it is exp at point 0 (x = 0.5), epsilon 1e-05 (number 20): ok became {status.label}" in finding.sentence
 
 
+@pytest.mark.parametrize(
+    ("factor", "counts"), [(4, "3 cells are worse and 0 better"), (0.25, "0 cells are worse and 3 ")]
+)
+def test_cells_with_other_bits_are_counted_by_their_errors(factor, counts):
+    found = check(with_errors(base_results(), factor, np.s_[1, 0, 4:7]), base())
+    (finding,) = (each for each in found.findings if each.rule == "bits")
+    assert f"it is exp at point 0 (x = 0.5), where {counts}" in finding.sentence
+
+
 def test_the_worst_of_several_curves_is_named_and_all_cells_are_counted():
     few = with_status(base_results(), Status.NONFINITE)
     after = with_status(few, Status.NONFINITE, np.s_[1, 1, 18:21])
