@@ -85,7 +85,10 @@ def test_what_bfloat16_cannot_do_is_told():
     scheme = OpaqueScheme("mine", lambda f, x, e: f(x))
     erf = Function("erf", "1 + erf(x)", ["1"])
     told = lost(run(Spec([erf], ["central-2", scheme], ["1/8", "1e-45"], dtypes=["bfloat16"])))
-    assert ("central-2", "unsupported", "f promotes bfloat16 to float64") in told
+    # To float64 or to float32, as SciPy's version has it.
+    assert {reason[:-2] for scheme, status, reason in told if (scheme, status) == ("central-2", "unsupported")} == {
+        "f promotes bfloat16 to float"
+    }
     assert ("mine", "unsupported", "it is called in float16, float32, float64 only") in told
     told = lost(run(Spec("exp", ["central-2", "complex-step"], ["1/8", "1e-45"], dtypes=["bfloat16"], rules=[])))
     assert {each for each in told if each[0] == "complex-step"} == {
