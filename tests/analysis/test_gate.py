@@ -361,6 +361,7 @@ def test_a_truncation_that_grew_ends_in_1():
     after = replace(base(), truncation=base().truncation + 0.1)
     found = judge(base(), after)
     assert [finding.rule for finding in found.findings] == ["truncation"] * 3
+    assert all("0.0301 digits on average" in finding.sentence for finding in found.findings)
     assert found.exit_code == 1
     assert judge(after, base()).exit_code == 0
 
@@ -393,12 +394,23 @@ def test_a_digit_that_is_lost_at_the_epsilon_of_a_rule_does_not_pass_on_another_
     finding = only(check(with_errors(base_results(), 1e3, np.s_[2, 1, grid]), elsewhere(base())))
     assert finding.rule == "step rule"
     assert "exp at point 1 (x = 1), rule usual" in finding.sentence
+    assert "digits above its scatter are allowed)" in finding.sentence
+    assert finding.cells == 1
 
 
 def test_one_cell_that_rises_above_the_scatter_does_not_pass_on_another_platform():
     finding = only(check(with_errors(base_results(), 100.0, np.s_[0, 0, 10]), elsewhere(base())))
     assert (finding.rule, finding.cells) == ("cell", 1)
     assert "forward-1, derivative 1, float64: worse than the scatter of the curve allows in 1 cell" in finding.sentence
+    assert "quarter-binades above its scatter are allowed)" in finding.sentence
+
+
+def test_the_cell_that_rises_most_is_named_and_all_of_them_are_counted():
+    cells = (np.array([0, 0]), np.array([0, 0]), np.array([8, 12]))
+    worse = with_errors(with_errors(base_results(), 100.0, cells), 10.0, tuple(part[1:] for part in cells))
+    finding = only(check(worse, elsewhere(base())))
+    assert (finding.rule, finding.cells) == ("cell", 2)
+    assert "(number 12)" in finding.sentence
 
 
 def test_a_cell_may_be_as_bad_as_its_neighbours_elsewhere():
