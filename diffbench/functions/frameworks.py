@@ -1,11 +1,15 @@
-"""A formula computed by JAX or torch on the CPU, arrays of numpy in and out: what their gradient checkers see.
+"""Formulas and costs of models computed by JAX or torch on the CPU, arrays of numpy in and out.
+
+This is what their gradient checkers see.
 
 f is called with arrays of one size only. JAX compiles every operation anew for each size, and torch takes other code
 for what is left behind the last whole vector of an array, with other bits: no value may depend on its neighbours.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +18,10 @@ import numpy.typing as npt
 
 from diffbench.errors import InputError, UnsupportedError, nearest
 from diffbench.functions.grammar import Formula
+from diffbench.functions.models import Model, array_operations, places_of
 from diffbench.functions.namespaces import check_analytic, evaluate_in, modules
+from diffbench.functions.tape import Step
+from diffbench.rounding import round_array
 
 Array = npt.NDArray[Any]
 
@@ -25,6 +32,9 @@ EVALUATORS = (NUMPY, *FRAMEWORKS)
 
 PIECE = 4096
 """So many numbers at once: whole vectors of any processor, and too few for torch to share them between threads."""
+
+COLUMNS = 32
+"""So many values of a parameter at once: those of all samples are what PIECE numbers are, for 1000 samples too."""
 
 
 def check_evaluator(name: object) -> str:
@@ -80,55 +90,120 @@ def compile_in(formula: Formula, evaluator: str, dtype: str) -> Callable[[Array]
         If the framework is not installed, or has not all functions of the formula; what it has not in the dtype shows
         when it is called.
     """
-    is_complex = np.dtype(dtype).kind == "c"
-    if is_complex:
+    if np.dtype(dtype).kind == "c":
         check_analytic(formula)
-    return _RUNNERS[evaluator](formula, {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype))
+    framework = _framework(evaluator, _real(dtype))
+    with framework.computing():
+        evaluate = evaluate_in(formula, evaluator, _real(dtype))
+
+    def piece(x: Array) -> Array:
+        with framework.computing():
+            return framework.taken(evaluate(framework.given(x)))
+
+    return _in_pieces(evaluator, piece)
 
 
-def _jax(formula: Formula, dtype: str) -> Callable[[Array], Array]:
+@lru_cache(maxsize=4096)
+def compile_cost(model: Model, parameter: int, evaluator: str, dtype: str) -> Callable[[Array], Array]:
+    """Return the cost of a model along one parameter, the others being the model's own, as a framework computes it.
+
+    Parameters
+    ----------
+    model, parameter : Model, int
+        Whose cost it is, and which parameter the arrays hold.
+    evaluator, dtype : str
+        As for :func:`compile_in`.
+
+    Raises
+    ------
+    UnsupportedError
+        If the framework is not installed; what it has not in the dtype shows when it is called.
+    """
+    framework = _framework(evaluator, _real(dtype))
+    table, places = array_operations(framework.xp), places_of(model)[parameter]
+
+    def piece(x: Array) -> Array:
+        with framework.computing():
+            own = _own_values(model, evaluator, _real(dtype))
+            cost = model.tape.along(parameter, framework.given(x.reshape(1, -1)), own, table, places)
+            return framework.taken(cost).ravel()
+
+    return _in_pieces(evaluator, piece, COLUMNS)
+
+
+@lru_cache(maxsize=8)
+def _own_values(model: Model, evaluator: str, dtype: str) -> list[Any]:
+    """Return what all steps of a tape give at the model's own parameters, (N, 1) or (1, 1)."""
+    framework = _framework(evaluator, dtype)
+    parameters = [framework.given(number.reshape(1, 1)) for number in round_array(model.parameters, dtype)]
+
+    def constant(step: Step) -> Any:
+        return framework.given(round_array(step.data, dtype)[:, None])
+
+    return model.tape.values(parameters, constant, array_operations(framework.xp))
+
+
+def _real(dtype: str) -> str:
+    return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
+
+
+@dataclass(frozen=True)
+class _Framework:
+    """How a framework computes: its operations, arrays of numpy into it and out of it, and within what."""
+
+    xp: Any
+    given: Callable[[Array], Any]
+    taken: Callable[[Any], Array]
+    computing: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+@lru_cache(maxsize=16)
+def _framework(evaluator: str, dtype: str) -> _Framework:
+    return _FRAMEWORKS[evaluator](dtype)
+
+
+def _jax(dtype: str) -> _Framework:
     jax, xp = modules("jax", "numpy")
-    is_wide = dtype == "float64"
-    with jax.enable_x64(is_wide):
-        evaluate = evaluate_in(formula, "jax", dtype)
 
-    def piece(x: Array) -> Array:
+    @contextmanager
+    def computing() -> Iterator[None]:
         # Both belong to this thread, and end with the block.
-        with jax.enable_x64(is_wide), jax.default_device(jax.devices("cpu")[0]):
-            return np.asarray(evaluate(xp.asarray(x)))
+        with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices("cpu")[0]):
+            yield
 
-    return _in_pieces("jax", piece)
+    return _Framework(xp, xp.asarray, np.asarray, computing)
 
 
-def _torch(formula: Formula, dtype: str) -> Callable[[Array], Array]:
+def _torch(_: str) -> _Framework:
     (torch,) = modules("torch")
-    evaluate = evaluate_in(formula, "torch", dtype)
+    standard = modules("array_api_compat", "torch")[1]
 
-    def piece(x: Array) -> Array:
+    def given(x: Array) -> Any:
         # numpy has its bfloat16 from ml_dtypes, of which torch knows nothing but the bits.
-        if x.dtype.name != "bfloat16":
-            return np.asarray(_to_numpy(torch, evaluate(torch.from_numpy(x))))
-        return _to_numpy(torch, evaluate(torch.from_numpy(x.view(np.int16)).view(torch.bfloat16)))
+        is_narrow = x.dtype.name == "bfloat16"
+        return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16) if is_narrow else torch.from_numpy(x)
 
-    return _in_pieces("torch", piece)
+    def taken(tensor: Any) -> Array:
+        if tensor.dtype == torch.bfloat16:
+            values: Array = tensor.contiguous().view(torch.int16).numpy().view("bfloat16")
+            return values
+        return np.asarray(tensor.resolve_conj().numpy())
 
-
-def _to_numpy(torch: Any, tensor: Any) -> Array:
-    if tensor.dtype == torch.bfloat16:
-        values: Array = tensor.contiguous().view(torch.int16).numpy().view("bfloat16")
-        return values
-    return np.asarray(tensor.resolve_conj().numpy())
+    return _Framework(standard, given, taken)
 
 
-def _in_pieces(framework: str, piece: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """Return a function of arrays of any size from one of arrays of PIECE numbers."""
+_FRAMEWORKS: Mapping[str, Callable[[str], _Framework]] = {"jax": _jax, "torch": _torch}
+
+
+def _in_pieces(framework: str, piece: Callable[[Array], Array], size: int = PIECE) -> Callable[[Array], Array]:
+    """Return a function of arrays of any size from one of arrays of one size."""
 
     def function(x: Array) -> Array:
-        count = max(1, -(-x.size // PIECE))
-        filled = np.ones(count * PIECE, dtype=x.dtype)
+        count = max(1, -(-x.size // size))
+        filled = np.ones(count * size, dtype=x.dtype)
         filled[: x.size] = x.ravel()
         try:
-            values = [np.broadcast_to(piece(part), PIECE) for part in filled.reshape(count, PIECE)]
+            values = [np.broadcast_to(piece(part), size) for part in filled.reshape(count, size)]
         except (TypeError, ValueError, RuntimeError) as error:
             raise UnsupportedError(_missing(framework, str(error), x.dtype.name)) from error
         joined: Array = np.concatenate(values)[: x.size].reshape(x.shape)
@@ -147,5 +222,3 @@ def _missing(framework: str, problem: str, dtype: str) -> str:
 
 
 _KERNEL = re.compile(r'"(\w+)" not implemented for|^(\w+) does not accept dtype')
-
-_RUNNERS: Mapping[str, Callable[[Formula, str], Callable[[Array], Array]]] = {"jax": _jax, "torch": _torch}

@@ -17,7 +17,7 @@ from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import FormulaError, InputError, UnsupportedError, check_name
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.domain import REAL_LINE, Domain, parse_domain
-from diffbench.functions.frameworks import NUMPY, check_evaluator, compile_in
+from diffbench.functions.frameworks import NUMPY, check_evaluator, compile_cost, compile_in
 from diffbench.functions.grammar import (
     Binary,
     Call,
@@ -118,7 +118,7 @@ class Function:
     parameter : int, optional
         Of a line of such a cost: the parameter that varies.
     evaluator : str
-        What computes the formula: numpy, or a framework that a spec names.
+        What computes the formula or cost: numpy, or a framework that a spec names.
 
     Raises
     ------
@@ -213,6 +213,8 @@ class Function:
     def _code(self, dtype: str) -> Evaluate:
         if self.evaluator == NUMPY:
             return _compiled(self.formula, dtype)
+        if self.model is not None and self.parameter is not None:
+            return compile_cost(self.model, self.parameter, self.evaluator, dtype)
         return compile_in(self.formula, self.evaluator, dtype)
 
     def computed_by(self, evaluator: str) -> "Function":
@@ -223,7 +225,7 @@ class Function:
         InputError
             If there is no such evaluator, or the function has code of its own.
         """
-        if check_evaluator(evaluator) != NUMPY and (self.evaluate is not None or self.model is not None):
+        if check_evaluator(evaluator) != NUMPY and self.evaluate is not None:
             raise InputError(f"evaluator: {evaluator} computes formulas, and {self.name} has code of its own")
         return self if evaluator == self.evaluator else self._with(evaluator=evaluator)
 
@@ -282,7 +284,7 @@ class Function:
         return self._with(
             formula=Formula(f"{self.formula.text}, along {name}", self.formula.tree, (name,)),
             points=(self.points[row],),
-            evaluate=partial(cost_along, model, i, dtype),
+            evaluate=partial(cost_along, model, i, dtype) if self.evaluator == NUMPY else None,
             lines=(),
             parameter=i,
         )

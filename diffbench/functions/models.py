@@ -144,7 +144,7 @@ def cost_along(model: Model, parameter: int, dtype: str, x: Array) -> Array:
 
     What does not depend on the parameter is computed once for all arrays. Real or complex values are taken.
     """
-    values, places = _values(model, dtype), _places(model)[parameter]
+    values, places = _values(model, dtype), places_of(model)[parameter]
     with np.errstate(all="ignore"):
         cost: Array = model.tape.along(parameter, x.reshape(1, -1), values, NUMPY, places)
     return cost.reshape(x.shape)
@@ -163,31 +163,30 @@ def _values(model: Model, dtype: str) -> list[Array]:
 
 
 @lru_cache(maxsize=8)
-def _places(model: Model) -> list[list[int]]:
+def places_of(model: Model) -> list[list[int]]:
+    """Return the steps that each parameter has an influence on."""
     return [model.tape.depending_on(i) for i in range(len(model.names))]
 
 
-def _softplus(u: Array) -> Array:
-    value: Array = np.log1p(np.exp(u))
-    return value
+def array_operations(xp: Any) -> dict[str, Callable[..., Any]]:
+    """Return the operations of a tape in arrays of numpy or of what follows it.
+
+    Arrays are (N, n) with as many columns as there are values of a parameter; N is 1 for what all samples share.
+    """
+
+    def softplus(u: Any) -> Any:
+        return xp.log1p(xp.exp(u))
+
+    def mean(u: Any) -> Any:
+        """Return the mean over the samples, whose halves are added until one number is left."""
+        count = len(u)
+        while len(u) > 1:
+            half = len(u) // 2
+            u = xp.concatenate([xp.add(u[:half], u[half : 2 * half]), u[2 * half :]])
+        return xp.divide(u, xp.asarray([count], dtype=u.real.dtype))
+
+    plain = {name: getattr(xp, name) for name in ("add", "subtract", "multiply", "tanh")}
+    return plain | {"softplus": softplus, "mean": mean}
 
 
-def _mean(u: Array) -> Array:
-    """Return the mean over the samples, whose halves are added until one number is left."""
-    count = len(u)
-    while len(u) > 1:
-        half = len(u) // 2
-        u = np.concatenate([u[:half] + u[half : 2 * half], u[2 * half :]])
-    mean: Array = u / np.array([count], dtype=u.real.dtype)
-    return mean
-
-
-NUMPY: dict[str, Callable[..., Array]] = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "tanh": np.tanh,
-    "softplus": _softplus,
-    "mean": _mean,
-}
-"""The operations of a tape in arrays, (N, n) with as many columns as there are values of a parameter."""
+NUMPY = array_operations(np)

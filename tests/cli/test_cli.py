@@ -10,6 +10,7 @@ from diffbench import Spec, load, run
 from diffbench.cli import VERBS, main
 from diffbench.cli.catalogue import LONGEST
 from diffbench.errors import StoreError
+from diffbench.functions.frameworks import FRAMEWORKS, why_not
 from diffbench.reference.balls import Ball
 from diffbench.reference.exact import references
 from diffbench.schemes.step_rules import RULES
@@ -163,6 +164,17 @@ def test_an_evaluator_that_is_not_installed_makes_rows_and_one_that_there_is_not
     assert "2 cells planned: 2 unsupported" in outcome.out
     assert set(load("r").to_frame()["reason"]) == {"torch is not installed"}
     assert one_line(diffbench(*asked, "torhc"), 2).endswith("not one of numpy, jax, torch; did you mean 'torch'?\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_cost_of_a_model_is_computed_by_a_framework(framework, diffbench):
+    if why_not(framework):
+        pytest.skip(why_not(framework))
+    asked = ("run", "-f", "network-11", "-s", "central-2", "--epsilon", "1e-2", "--dtype", "float32", "--out", "r")
+    assert diffbench(*asked, "--evaluator", framework).code == 0
+    assert diffbench("show", "r", "--table", "gradients", "--format", "json").json[0]["norm_error"] < 1e-2
+    assert framework in load("r").manifest["versions"]
 
 
 def test_json_of_run_is_on_stdout_alone(diffbench):

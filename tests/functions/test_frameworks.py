@@ -13,6 +13,8 @@ from diffbench.errors import InputError, UnsupportedError
 from diffbench.functions import frameworks
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.frameworks import EVALUATORS, FRAMEWORKS, PIECE, check_evaluator, compile_in, why_not
+from diffbench.functions.models import Model
+from diffbench.functions.suites import load_suite
 
 NOT_IN_TORCH = {
     *("Chi", "Ci", "Ei", "LambertW", "Shi", "Si", "airyaiprime", "airybi", "airybiprime", "beta", "binomial", "cbrt"),
@@ -217,3 +219,41 @@ def test_torch_differentiates_what_the_formula_says():
     assert slope[0] == 0
     expected = np.cos(1.5) / 1.5 - np.sin(1.5) / 1.5**2 + 1.5**1.5 * (1 + np.log(1.5))
     assert float(slope[1]) == pytest.approx(expected, rel=1e-14)
+
+
+# costs of models ------------------------------------------------------------------------------------------------------
+
+ODD_SAMPLES = Function.of_model("odd", Model("two-layer-network", (3, 4), samples=7, seed=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("cost", [*load_suite("models").functions, ODD_SAMPLES], ids=lambda cost: cost.name)
+def test_costs_of_models_agree_with_numpy(cost, dtype, framework):
+    last = len(cost.points) - 1
+    for row in {0, last // 2, last}:
+        x = float(cost.points[row]) + np.linspace(-1, 1, 5) + (1e-3j if dtype == "complex128" else 0)
+        ours, theirs = (each.line(row, "float64").compile(dtype)(x) for each in (cost, cost.computed_by(framework)))
+        assert theirs.dtype == dtype
+        np.testing.assert_allclose(theirs, ours, rtol=8 * 2.0**-53)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64", "complex64"])
+def test_no_bit_of_a_cost_depends_on_the_numbers_beside_it(dtype, framework, bfloat16):
+    real = "float32" if dtype == "complex64" else dtype
+    for row in (0, 16):
+        f = ODD_SAMPLES.computed_by(framework).line(row, real).compile(dtype)
+        x = np.linspace(-1, 1, 71).astype(dtype)
+        alone = np.concatenate([f(x[i : i + 1]) for i in range(x.size)])
+        assert alone.dtype == dtype
+        for together in (f(x), f(x[::-1])[::-1], np.concatenate([f(x[:37]), f(x[37:])])):
+            assert together.tobytes() == alone.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_at_the_parameters_of_the_model_the_cost_is_the_same_along_all(dtype, framework):
+    cost = ODD_SAMPLES.computed_by(framework)
+    at = np.array([float(x) for x in cost.points], dtype)
+    assert len({cost.line(row, dtype).compile(dtype)(at[row : row + 1]).tobytes() for row in range(at.size)}) == 1

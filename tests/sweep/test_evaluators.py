@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,11 +12,15 @@ from diffbench.analysis.baseline import baseline_of
 from diffbench.analysis.pairing import Pairs
 from diffbench.errors import InputError
 from diffbench.functions.frameworks import FRAMEWORKS, why_not
+from diffbench.functions.models import Model
+from diffbench.reference.reverse import gradient
 from diffbench.schemes.libraries import installed_version
 from diffbench.sweep.provenance import versions, versions_for
 from diffbench.sweep.run import resume
 
 SINE = Function("sine", "sin(x)", ["1", "2"])
+NETWORK = Model("two-layer-network", (3, 2), samples=5, seed=4)
+COST = Function.of_model("cost", NETWORK)
 
 
 @pytest.fixture(params=FRAMEWORKS)
@@ -52,7 +57,7 @@ def test_code_of_its_own_is_computed_by_nobody_else():
 def test_without_its_package_every_cell_is_unsupported_with_the_reason(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     several = Function("product", "x*y", [{"x": 1, "y": 2}])
-    for functions in (SINE, several):
+    for functions in (SINE, several, COST):
         spec = Spec(functions, ["central-2", "complex-step"], "1e-2", evaluator=name, anatomy=True)
         frame = run(spec).to_frame()
         assert len(frame) == spec.planned
@@ -123,3 +128,30 @@ def test_the_same_spec_has_the_same_bits_whatever_is_measured_beside_it(framewor
     manifest = load(tmp_path / "r").manifest
     assert manifest["versions"][framework] == installed_version(framework)
     assert resume(tmp_path / "r").counts == beside.counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+def test_errors_of_a_cost_are_those_of_what_the_framework_computes(framework, dtype):
+    spec = Spec(COST, ["central-2"], ["2^-3", "2^-5"], dtypes=dtype, evaluator=framework, rules=[])
+    (block,) = run(spec).blocks
+    assert block.counts["ok"] == spec.planned
+    exact = [Fraction(ball.midpoint) for ball in gradient(NETWORK, NETWORK.parameters, 400)]
+    for row, x in enumerate(block.x):
+        f = COST.computed_by(framework).line(row, dtype).compile(dtype)
+        for column, epsilon in enumerate(block.grid):
+            upper, lower = (f(np.array([x + sign * epsilon], dtype)) for sign in (1, -1))
+            estimate = (upper - lower) / np.array([2], dtype) / np.array([epsilon], dtype)
+            assert block.estimate[0, row, column] == estimate[0]
+            error = Fraction(float(estimate[0])) - exact[row]
+            assert abs(Fraction(float(block.error[0, row, column])) - error) <= abs(error) * Fraction(4, 2**53)
+
+
+@pytest.mark.slow
+def test_complex_steps_of_a_cost_where_there_are_complex_numbers(framework):
+    frame = run(Spec(COST, "complex-step", "1e-3", dtypes=["bfloat16", "float32"], evaluator=framework)).to_frame()
+    wide, narrow = (frame[frame["dtype"] == dtype] for dtype in ("float32", "bfloat16"))
+    assert set(wide["status"]) == {"ok"}
+    assert wide["digits"].min() > 5
+    assert set(narrow["status"]) == {"unsupported"}
+    assert set(narrow["reason"]) == {"needs complex values, and bfloat16 has no complex dtype"}
