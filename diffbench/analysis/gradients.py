@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from diffbench.errors import EmptySelectionError
-from diffbench.rounding import finite
+from diffbench.rounding import finite, round_to
 from diffbench.sweep.curves import running_median
 from diffbench.sweep.results import NO_CELLS, Block, Results, Status
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
 
-CHECKED_EPSILON = 1e-7
+CHECKED_EPSILON = Fraction(1, 10**7)
 """The epsilon of the gradient check, central-2 as it is taught."""
 
 GRADIENT_CRITERION = (
@@ -112,7 +113,7 @@ def _measured(block: Block, s: int, points: list[int], error: Array, weights: Ar
     column = _best(missed, block.grid_size)
     if column is None:
         return dict.fromkeys(("optimal_epsilon", "norm_error", "least_digits", "evaluations", "check"))
-    checked = np.flatnonzero(block.grid == CHECKED_EPSILON)
+    checked = np.flatnonzero(block.grid == float(round_to(CHECKED_EPSILON, block.dtype)))
     found = _norm(exact + error[:, checked], weights) + size
     return {
         "optimal_epsilon": finite(block.epsilon[s, points[0], column]),

@@ -29,6 +29,11 @@ def test_the_gradient_check_is_that_of_the_textbook() -> None:
     assert row["least_digits"] == pytest.approx(block.digits[0, :, best].min())
 
 
+def test_in_float32_the_textbooks_check_refuses_an_exact_gradient() -> None:
+    (row,) = gradients(run(Spec([NETWORK], ["central-2"], ["1e-7"], dtypes="float32", rules=[]))).to_dict("records")
+    assert row["check"] > 0.1
+
+
 def test_mixed_derivatives_stand_in_the_hessian_twice() -> None:
     results = run(Spec([SADDLE], ["central-2"], ["1e-2"], derivatives=[2], rules=[]))
     first, second = gradients(results).to_dict("records")
