@@ -5,6 +5,7 @@ same on every machine. The cost of a model is its mean cross-entropy over the sa
 score s of a sample with the label y.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,8 @@ import numpy.typing as npt
 
 from diffbench.errors import InputError, nearest
 from diffbench.functions.grammar import Binary, Formula, Number
-from diffbench.functions.tape import Tape
+from diffbench.functions.tape import Tape, Vector, by_sample
+from diffbench.multiple import Arithmetic, arithmetic
 from diffbench.rounding import round_array
 
 Array = npt.NDArray[Any]
@@ -190,3 +192,48 @@ def array_operations(xp: Any) -> dict[str, Callable[..., Any]]:
 
 
 NUMPY = array_operations(np)
+
+
+# mpmath ---------------------------------------------------------------------------------------------------------------
+
+
+def cost_in_context(model: Model, parameter: int, numbers: Arithmetic) -> Callable[[Any], Any]:
+    """Return the cost along one parameter as a function of a number of mpmath, in the order of operations of numpy.
+
+    Whoever calls it holds mpmath's lock.
+    """
+    table, places = _operations_in(numbers), places_of(model)[parameter]
+
+    def cost(x: Any) -> Any:
+        return model.tape.along(parameter, [x], _values_in(model, numbers.dtype), table, places)[0]
+
+    return cost
+
+
+@lru_cache(maxsize=8)
+def _values_in(model: Model, dtype: str) -> list[Vector]:
+    """Return what all steps give at the model's own parameters in a dtype ``mp:D``."""
+    numbers = arithmetic(dtype)
+    parameters = [[numbers.rounded(value)] for value in model.parameters]
+    return model.tape.values(
+        parameters, lambda step: [numbers.rounded(value) for value in step.data], _operations_in(numbers)
+    )
+
+
+def _operations_in(numbers: Arithmetic) -> dict[str, Callable[..., Vector]]:
+    def mean(u: Vector) -> Vector:
+        """Return the mean over the samples, added as in arrays."""
+        count = len(u)
+        while len(u) > 1:
+            half = len(u) // 2
+            u = [a + b for a, b in zip(u[:half], u[half : 2 * half], strict=True)] + u[2 * half :]
+        return [u[0] / count]
+
+    return {
+        "add": by_sample(operator.add),
+        "subtract": by_sample(operator.sub),
+        "multiply": by_sample(operator.mul),
+        "tanh": by_sample(numbers.tanh),
+        "softplus": by_sample(lambda u: numbers.log1p(numbers.exp(u))),
+        "mean": mean,
+    }

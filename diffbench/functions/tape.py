@@ -5,8 +5,11 @@ A tape is computed in any arithmetic: in numpy arrays, where it is what is measu
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
+
+Vector = list[Any]
+"""Numbers of an arithmetic without arrays: one for each sample, or one for all."""
 
 Table = Mapping[str, Callable[..., Any]]
 """Operations of an arithmetic by name."""
@@ -111,3 +114,15 @@ class Tape:
             operands = [varied[k] if k in varied else values[k] for k in step.operands]
             varied[place] = table[step.operation](*operands)
         return varied[len(self.steps) - 1]
+
+
+def each_sample(operation: Callable[..., Any], *vectors: Vector) -> Vector:
+    """Apply an operation for each sample; a vector of one number has it for all."""
+    length = max(map(len, vectors))
+    rows = (each if len(each) == length else each * length for each in vectors)
+    return [operation(*row) for row in zip(*rows, strict=True)]
+
+
+def by_sample(operation: Callable[..., Any]) -> Callable[..., Vector]:
+    """Return an operation on numbers as one on vectors."""
+    return partial(each_sample, operation)

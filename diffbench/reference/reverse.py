@@ -13,16 +13,13 @@ from flint import arb, arb_series
 
 from diffbench.dtypes import find_dtype
 from diffbench.functions.models import Model
-from diffbench.functions.tape import Step, Tape
+from diffbench.functions.tape import Step, Tape, Vector, by_sample, each_sample
 from diffbench.reference.balls import Ball, exact_ball, precision, settled
 from diffbench.reference.exact import WORKING_DIGITS
 from diffbench.reference.verdict import Reference, uncertain
 from diffbench.reference.ways import MAX_BITS, is_tight, judged
-from diffbench.reference.wide import word_digits
+from diffbench.reference.wide import is_open, word_digits
 from diffbench.rounding import exact_float, round_to
-
-Vector = list[Any]
-"""A number for each sample, or one for all."""
 
 FIRST_BITS = 192
 
@@ -31,7 +28,8 @@ FIRST_BITS = 192
 def gradient_references(model: Model, dtype: str) -> tuple[Reference, ...]:
     """Return the references of all components of the gradient at the parameters as they are in a dtype."""
     at = [exact_float(round_to(value, dtype)) for value in model.parameters]
-    digits = word_digits(dtype) if find_dtype(dtype).is_wide else WORKING_DIGITS
+    is_wide = find_dtype(dtype).is_wide
+    digits = word_digits(dtype) if is_wide else WORKING_DIGITS
     found: dict[int, Reference] = {}
     bits = FIRST_BITS
     while len(found) < len(at) and bits <= MAX_BITS:
@@ -40,8 +38,11 @@ def gradient_references(model: Model, dtype: str) -> tuple[Reference, ...]:
         parts = settled([balls[i] for i in waiting], digits)
         opinions = slopes(model, at, waiting, bits)
         for i, own, opinion in zip(waiting, parts, opinions, strict=True):
-            if own is not None and is_tight(opinion, balls[i]):
-                found[i] = judged(Reference("agreed", "ball", balls[i], *own), opinion, "jet")
+            if own is None or not is_tight(opinion, balls[i]):
+                continue
+            reference = Reference("agreed", "ball", balls[i], *own)
+            if not (is_wide and is_open(reference, dtype)):
+                found[i] = judged(reference, opinion, "jet")
         bits *= 2
     return tuple(found.get(i, uncertain(f"not settled with {MAX_BITS} bits")) for i in range(len(at)))
 
@@ -70,7 +71,7 @@ def gradient(model: Model, at: Sequence[Fraction], bits: int) -> list[Ball]:
             shares = _BACKWARDS[step.operation](own, values[place], *(values[k] for k in step.operands))
             for operand, share in zip(step.operands, shares, strict=True):
                 before = adjoints[operand]
-                adjoints[operand] = share if before is None else _each(_add, before, share)
+                adjoints[operand] = share if before is None else each_sample(_add, before, share)
         found = [adjoints[place] for place in tape.parameters]
         return [Ball.of(sum(each or [], arb(0)), bits) for each in found]
 
@@ -103,17 +104,6 @@ def _values(tape: Tape, at: Sequence[Fraction], table: dict[str, Callable[..., V
     return tape.values([[exact_ball(x)] for x in at], lambda step: [exact_ball(x) for x in step.data], table)
 
 
-def _each(operation: Callable[..., Any], *vectors: Vector) -> Vector:
-    """Apply an operation for each sample; a vector of one number has it for all."""
-    length = max(map(len, vectors))
-    rows = (each if len(each) == length else each * length for each in vectors)
-    return [operation(*row) for row in zip(*rows, strict=True)]
-
-
-def _by_sample(operation: Callable[..., Any]) -> Callable[..., Vector]:
-    return lambda *vectors: _each(operation, *vectors)
-
-
 def _add(u: Any, v: Any) -> Any:
     return u + v
 
@@ -124,11 +114,11 @@ def _mean(u: Vector) -> Vector:
 
 def _table(tanh: Callable[[Any], Any]) -> dict[str, Callable[..., Vector]]:
     return {
-        "add": _by_sample(_add),
-        "subtract": _by_sample(lambda u, v: u - v),
-        "multiply": _by_sample(lambda u, v: u * v),
-        "tanh": _by_sample(tanh),
-        "softplus": _by_sample(lambda u: (1 + u.exp()).log()),
+        "add": by_sample(_add),
+        "subtract": by_sample(lambda u, v: u - v),
+        "multiply": by_sample(lambda u, v: u * v),
+        "tanh": by_sample(tanh),
+        "softplus": by_sample(lambda u: (1 + u.exp()).log()),
         "mean": _mean,
     }
 
@@ -143,10 +133,10 @@ SERIES = _table(_tanh_series)
 
 _BACKWARDS: dict[str, Callable[..., tuple[Vector, ...]]] = {
     "add": lambda own, _, u, v: (_shared(own, u), _shared(own, v)),
-    "subtract": lambda own, _, u, v: (_shared(own, u), _shared(_each(lambda a: -a, own), v)),
-    "multiply": lambda own, _, u, v: (_shared(_each(_times, own, v), u), _shared(_each(_times, own, u), v)),
-    "tanh": lambda own, value, _: (_each(lambda a, t: a * (1 - t * t), own, value),),
-    "softplus": lambda own, _, u: (_each(lambda a, x: a / (1 + (-x).exp()), own, u),),
+    "subtract": lambda own, _, u, v: (_shared(own, u), _shared(each_sample(lambda a: -a, own), v)),
+    "multiply": lambda own, _, u, v: (_shared(each_sample(_times, own, v), u), _shared(each_sample(_times, own, u), v)),
+    "tanh": lambda own, value, _: (each_sample(lambda a, t: a * (1 - t * t), own, value),),
+    "softplus": lambda own, _, u: (each_sample(lambda a, x: a / (1 + (-x).exp()), own, u),),
     "mean": lambda own, _, u: ([own[0] / len(u)] * len(u),),
 }
 """What the operands of an operation get of its adjoint, by the adjoint, its value and theirs."""

@@ -48,7 +48,7 @@ def wide_references(
     found = references(formula, points, derivative, digits, time_limit)
     while digits < max(LAST_DIGITS, 2 * word_digits(dtype)):
         digits *= 2
-        open_places = [i for i, each in enumerate(found) if each is not None and _is_open(each, dtype)]
+        open_places = [i for i, each in enumerate(found) if each is not None and is_open(each, dtype)]
         again = references(formula, [points[i] for i in open_places], derivative, digits, time_limit)
         for place, reference in zip(open_places, again, strict=True):
             if reference is not None and reference.is_settled:
@@ -56,7 +56,8 @@ def wide_references(
     return found
 
 
-def _is_open(reference: Reference, dtype: str) -> bool:
+def is_open(reference: Reference, dtype: str) -> bool:
+    """Return whether a reference leaves a doubt about one of its two words."""
     return reference.is_settled and reference.ball.radius != inf and _certain_words(reference.ball, dtype) is None
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Function
+from diffbench.functions.models import cost_in_context
 from diffbench.functions.namespaces import check_analytic, evaluate_in_context
 from diffbench.multiple import LOCK, Arithmetic, arithmetic
 from diffbench.reference.exact import are_defined
@@ -71,8 +72,12 @@ class _Values:
     _defined: dict[Fraction, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.problem = NO_ARRAYS if self.function.evaluate else NO_NOISE if self.function.noise else ""
+        self.problem = ""
         self._f: Callable[[Any], Any] | None = None
+        if self.function.model is not None and self.function.parameter is not None:
+            self._f = cost_in_context(self.function.model, self.function.parameter, self.numbers)
+            return
+        self.problem = NO_ARRAYS if self.function.evaluate else NO_NOISE if self.function.noise else ""
         try:
             self._f = None if self.problem else evaluate_in_context(self.function.formula, self.numbers)
         except UnsupportedError as error:
@@ -113,7 +118,9 @@ class _Values:
         return not isinstance(value, str) and not self.numbers.isfinite(value)
 
     def is_undefined(self, node: Any) -> bool:
-        """Return whether f is certainly not defined, or not real, at a real node."""
+        """Return whether f is certainly not defined, or not real, at a real node; the cost of a model always is."""
+        if self.function.model is not None:
+            return False
         exact = exact_mpf(node)
         if exact not in self._defined:
             self._defined[exact] = are_defined(self.function.formula, [exact])[0]

@@ -318,9 +318,6 @@ class Spec(BaseModel):
         costs = [function.name for function in self.functions if function.model is not None]
         if costs and set(self.derivatives) != {1}:
             raise InputError(f"derivatives: {costs[0]} is the cost of a model, of which there are first ones only")
-        multiple = [dtype for dtype in self.dtypes if find_dtype(dtype).is_multiple]
-        if costs and multiple:
-            raise InputError(f"dtypes: {costs[0]} is the cost of a model, computed by numpy, not in {multiple[0]}")
         if not (self.functions and self.dtypes and self.derivatives):
             raise EmptySelectionError("spec: nothing is selected")
         if self.has_generated_points:

@@ -44,6 +44,8 @@ def multiple_references(
     function: Function, x: Sequence[Fraction], derivative: int, dtype: str, time_limit: float
 ) -> tuple[Reference, ...]:
     """Return the references at exact points of a dtype that has no arrays."""
+    if function.model is not None and function.parameter is not None:
+        return (gradient_references(function.model, dtype)[function.parameter],)
     inside = [point for point in x if function.domain.interval_of(point) is not None]
     found = dict(zip(inside, wide_references(function.formula, inside, derivative, dtype, time_limit), strict=True))
     known = [found.get(point) for point in x]

@@ -18,6 +18,18 @@ def test_the_work_in_mpmath_is_known_before(diffbench):
 
 
 @pytest.mark.slow
+def test_the_cost_of_a_model_in_mpmath(diffbench):
+    what = ("-f", "network-11", "-s", "central-2", "--dtype", "mp:30", "--epsilon", "1e-8")
+    planned = diffbench("plan", *what, "--format", "json").json
+    assert planned["cells"] == 22
+    assert planned["seconds"] > 0
+    assert diffbench("run", *what, "--out", "run").code == 0
+    (row,) = diffbench("show", "run", "--table", "gradients", "--format", "json").json
+    assert row["certified"] == 11
+    assert row["norm_error"] < 1e-14
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "longdouble", "mp:30"])
 def test_a_page_of_every_dtype(dtype, diffbench, tmp_path):
     if find_dtype(dtype).unavailable:

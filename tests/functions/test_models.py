@@ -8,9 +8,10 @@ import pytest
 from diffbench import Spec
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
-from diffbench.functions.models import NUMPY, Model, cost_along
+from diffbench.functions.models import NUMPY, Model, cost_along, cost_in_context
 from diffbench.functions.suites import function_from_table, load_suite
-from diffbench.rounding import round_array
+from diffbench.multiple import LOCK, arithmetic
+from diffbench.rounding import exact_mpf, round_array
 
 REGRESSION = Model("logistic-regression", (5,), samples=7, seed=3)
 NETWORK = Model("two-layer-network", (3, 4), samples=5, seed=2)
@@ -102,6 +103,14 @@ def test_second_derivatives_of_a_cost_are_refused() -> None:
         Spec("models", derivatives=[2])
 
 
-def test_costs_are_not_computed_by_mpmath() -> None:
-    with pytest.raises(InputError, match=r"dtypes: logistic-10 is the cost of a model, .* not in mp:20"):
-        Spec("logistic-10", ["central-2"], dtypes=["float64", "mp:20"])
+@pytest.mark.parametrize("model", [REGRESSION, NETWORK], ids=["regression", "network"])
+def test_in_mpmath_the_cost_has_as_many_digits_as_the_dtype(model: Model) -> None:
+    few, many = arithmetic("mp:30"), arithmetic("mp:60")
+    at = np.array(model.parameters, dtype=float)
+    for i in (0, at.size - 1):
+        at[i] += 0.25
+        with LOCK:
+            rough, fine = (exact_mpf(cost_in_context(model, i, each)(each.mpf(float(at[i])))) for each in (few, many))
+        assert float(fine) == pytest.approx(by_hand(model, at), rel=1e-13)
+        assert 0 < abs(rough - fine) < fine / 10**28
+        at[i] -= 0.25

@@ -13,11 +13,14 @@ from diffbench import Spec, run
 from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.functions.models import Model
+from diffbench.functions.tape import each_sample
+from diffbench.multiple import arithmetic
 from diffbench.reference import reverse
 from diffbench.reference.balls import exact_ball, precision
 from diffbench.reference.reverse import gradient, gradient_references, slope_along
 from diffbench.reference.verdict import to_mpf
 from diffbench.reference.wide import word_digits
+from diffbench.rounding import exact_mpf
 
 REGRESSION = Model("logistic-regression", (19,), samples=8, seed=3)
 NETWORK = Model("two-layer-network", (3, 5), samples=6, seed=2)
@@ -109,7 +112,7 @@ def test_every_component_of_a_thousand_is_certified(dtype: str) -> None:
 def test_a_wrong_rule_is_a_disagreement(monkeypatch) -> None:
     wrong = {
         **reverse._BACKWARDS,
-        "softplus": lambda own, _, u: (reverse._each(lambda a, x: a / (2 + (-x).exp()), own, u),),
+        "softplus": lambda own, _, u: (each_sample(lambda a, x: a / (2 + (-x).exp()), own, u),),
     }
     monkeypatch.setattr(reverse, "_BACKWARDS", wrong)
     fresh = Model("logistic-regression", (3,), seed=99)
@@ -125,6 +128,20 @@ def test_a_gradient_is_measured_as_a_function_of_one_variable_is() -> None:
     assert np.linalg.norm(block.error[0, :, 0]) < 1e-7 * np.linalg.norm(exact)
     assert np.linalg.norm(block.error[1, :, 1]) < 1e-15 * np.linalg.norm(exact)
     assert results.verdicts == {"certified": len(NETWORK.names)}
+
+
+@pytest.mark.parametrize("dtype", ["mp:5", "mp:40"])
+def test_in_mpmath_the_error_is_that_of_the_estimate_to_the_last_digit(dtype: str) -> None:
+    model = Model("two-layer-network", (2, 1), samples=3, seed=6)
+    spec = Spec([Function.of_model("net", model)], ["central-2", "complex-step"], ["1e-2"], dtypes=dtype, rules=[])
+    frame = run(spec).to_frame()
+    assert set(frame["status"]) == {"ok"}
+    exact = dict(zip(model.names, gradient(model, model.parameters, 800), strict=True))
+    numbers = arithmetic(dtype)
+    for row in frame.itertuples():
+        error = exact_mpf(numbers.read(row.estimate_text)) - exact[row.direction].midpoint
+        assert row.error == float(error)
+        assert abs(error) < Fraction(1, 1000)
 
 
 @pytest.mark.skipif(not find_dtype("longdouble").is_wide, reason="longdouble is double here")
