@@ -11,6 +11,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.dtypes import find_dtype
+
 Array = npt.NDArray[Any]
 
 
@@ -21,7 +23,7 @@ class Traced:
     Attributes
     ----------
     value, variance : array
-        (E,) float64.
+        (E,) float64; in dtypes of more than 64 bits the variance is in units of u², which float64 might not hold.
     dtype : str
         In whose arithmetic they are rounded.
 
@@ -70,6 +72,12 @@ class Traced:
 
 
 def rounding_variance(value: Array, dtype: str) -> Array:
-    """Return the variance of rounding to the dtype: a twelfth of the squared spacing of its numbers."""
-    spacing = np.spacing(np.abs(value).astype(dtype)).astype(np.float64)
+    """Return the variance of rounding to the dtype: a twelfth of the squared spacing of its numbers.
+
+    In dtypes of more than 64 bits it is in units of u².
+    """
+    if find_dtype(dtype).is_wide:
+        spacing = np.where(value == 0, 0.0, np.ldexp(1.0, np.frexp(value)[1]))
+    else:
+        spacing = np.spacing(np.abs(value).astype(dtype)).astype(np.float64)
     return np.asarray(spacing**2 / 12)

@@ -33,22 +33,23 @@ import numpy.typing as npt
 
 from diffbench.analysis.arithmetic import Traced, rounding_variance
 from diffbench.analysis.near import LENGTH, Near
+from diffbench.analysis.nodes import nodes_near
 from diffbench.dtypes import find_dtype, why_not_complex
 from diffbench.errors import UnsupportedError
-from diffbench.functions.compile import compile_formula
 from diffbench.reference.verdict import Reference
+from diffbench.reference.wide import middle_of
 from diffbench.rounding import round_to, unit_roundoff
 from diffbench.schemes.scheme import CENTRE, DifferenceScheme, Offset
 from diffbench.schemes.stencil import Stencil
 from diffbench.sweep.curves import running_median
-from diffbench.sweep.nodes import Panel, Section
 
 Array = npt.NDArray[Any]
 
 MEDIAN_OF_NORMAL = 0.6745
 """The median of |z| for a normal z of standard deviation 1."""
 
-SPLITTER = 2.0**27 + 1.0
+TINY_STEPS = (0.31, 0.13, 0.057, 0.021)
+"""In units of u: imaginary steps at which nothing is truncated."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,15 @@ class PointModel:
     reference : Reference
         The exact derivative there.
     epsilons : array
-        E epsilons of the dtype, falling.
+        E epsilons of the dtype, falling; rationals where it has more than 64 bits.
     """
 
     def __init__(self, near: Near, reference: Reference, epsilons: Array) -> None:
         self.near = near
-        self._exact = Fraction(reference.hi or 0.0) + Fraction(reference.lo or 0.0)
-        self._panel = Panel(np.array([[near.x]], dtype=near.dtype), epsilons.astype(near.dtype)[None, :])
-        self._epsilon = self._panel.epsilon[0].astype(np.float64)
+        self._nodes = nodes_near(near, epsilons)
+        self._epsilon = self._nodes.epsilon
+        words = Fraction(reference.hi or 0.0) + Fraction(reference.lo or 0.0)
+        self._exact = words if near.exact is None else middle_of(reference)
         self._values: dict[Offset, Array] = {}
         self._errors: dict[Offset, Array] = {}
         self._exact_values: dict[Fraction, Fraction | None] = {}
@@ -135,7 +137,6 @@ class PointModel:
 
     def parts(self, scheme: DifferenceScheme) -> Parts:
         """Return what is expected of a scheme."""
-        self._panel.place(scheme.offsets)
         with np.errstate(all="ignore"):
             usable = self._usable(scheme)
             truncation = self._truncation(scheme, usable)
@@ -162,7 +163,6 @@ class PointModel:
             parts = self.parts(scheme)
             floor = least * unit_roundoff(self.near.dtype) * self._complex_scale(scheme)
             return Lines(np.abs(parts.truncation), np.fmax(parts.rounding, floor))
-        self._panel.place(scheme.offsets)
         stencil, m, u = equivalent_stencil(scheme), scheme.derivative, unit_roundoff(self.near.dtype)
         j = m + scheme.order
         term = power_sums(scheme)[j] * self.near.series[j] if j < self.near.series.size else np.nan
@@ -176,15 +176,11 @@ class PointModel:
             return Lines(abs(term) * self._epsilon**scheme.order, bound / self._epsilon**m)
 
     def _usable(self, scheme: DifferenceScheme) -> Array:
-        section = Section(self.near.function, slice(0, 1))
-        usable: Array = np.isfinite(self._epsilon) & (self._epsilon > 0)
-        lost = [self._panel.collapsed(scheme), *(self._panel.away(section, offset) for offset in scheme.offsets)]
-        for where in lost:
-            if where is not None:
-                usable &= ~np.broadcast_to(where[0], usable.shape)
-        if scheme.unsupported_reason(self.near.dtype) or (scheme.needs_complex and why_not_complex(self.near.dtype)):
+        usable = np.isfinite(self._epsilon) & (self._epsilon > 0) & ~self._nodes.lost(scheme)
+        if scheme.needs_complex and why_not_complex(self.near.dtype):
             usable[:] = False
-        largest = float(find_dtype(self.near.dtype).largest or np.inf)
+        known = find_dtype(self.near.dtype)
+        largest = np.inf if known.is_wide else float(known.largest or 0)
         for offset in scheme.offsets:
             if not offset.imaginary:
                 usable &= np.abs(self._value(offset)) <= largest
@@ -193,8 +189,7 @@ class PointModel:
     def _value(self, offset: Offset) -> Array:
         """Return about what f is at a real node, (E,)."""
         if offset not in self._values:
-            nodes = self.near.x + float(offset.real) * self._epsilon
-            self._values[offset] = self.near.rough(nodes)
+            self._values[offset] = self._nodes.values(offset)
         return self._values[offset]
 
     def _truncation(self, scheme: DifferenceScheme, usable: Array) -> Array:
@@ -213,13 +208,12 @@ class PointModel:
             return np.asarray(np.where(beyond, np.nan, truncation))
         stencil = equivalent_stencil(scheme)
         for place in np.flatnonzero(beyond & usable):
-            truncation[place] = self._exact_truncation(stencil, float(self._epsilon[place]))
+            truncation[place] = self._exact_truncation(stencil, self._nodes.step(int(place)))
         return np.asarray(truncation)
 
-    def _exact_truncation(self, stencil: Stencil, epsilon: float) -> float:
+    def _exact_truncation(self, stencil: Stencil, step: Fraction) -> float:
         """Return the formula at the ideal nodes less the derivative, in fractions; NaN where f has no value."""
-        step = Fraction(epsilon)
-        nodes = [Fraction(self.near.x) + k * step for k in stencil.offsets]
+        nodes = [self.near.point + k * step for k in stencil.offsets]
         new = [node for node in nodes if node not in self._exact_values]
         self._exact_values |= zip(new, self.near.values(new), strict=True)
         total = Fraction(0)
@@ -234,21 +228,9 @@ class PointModel:
         total = np.zeros_like(self._epsilon)
         for k, weight in zip(stencil.offsets, stencil.weights, strict=True):
             if k:
-                displacement = self._displacement(Offset(k))
+                displacement = self._nodes.displacement(Offset(k))
                 total += float(weight) * displacement * self.near.slope(float(k) * self._epsilon)
         return np.asarray(total / self._epsilon**stencil.derivative)
-
-    def _displacement(self, offset: Offset) -> Array:
-        """Return fl(x + fl(kε)) − (x + kε) in float64, exact but for its own last rounding."""
-        node = self._panel.nodes[offset][0].astype(np.float64)
-        k = float(offset.real)
-        product = k * self._epsilon
-        high = SPLITTER * self._epsilon - (SPLITTER * self._epsilon - self._epsilon)
-        left_over = (k * high - product) + k * (self._epsilon - high)
-        # Knuth's sum without an error: node − x is exact up to `rest`.
-        back = node - self.near.x
-        rest = (node - back) - self.near.x
-        return np.asarray((back - product) + rest - left_over)
 
     def _error_at(self, offset: Offset) -> Array:
         """Return the standard deviation of the evaluation error of f at a real node, (E,)."""
@@ -259,21 +241,22 @@ class PointModel:
 
     def _evaluation(self, stencil: Stencil) -> Array:
         pairs = zip(stencil.offsets, stencil.weights, strict=True)
-        squared = sum((float(weight) * self._error_at(Offset(k))) ** 2 for k, weight in pairs)
-        return np.asarray(np.sqrt(squared) / self._epsilon**stencil.derivative)
+        unit = self.near.unit
+        squared = sum((float(weight) * self._error_at(Offset(k)) / unit) ** 2 for k, weight in pairs)
+        return np.asarray(np.sqrt(squared) * unit / self._epsilon**stencil.derivative)
 
     def _arithmetic(self, scheme: DifferenceScheme) -> Array:
         """Return the standard deviation of what the operations of a real scheme round away, (E,)."""
         values: Any = {k: Traced.exact(self._value(k), self.near.dtype) for k in scheme.offsets}
         combined: Any = scheme.combine(values, self._epsilon)
-        return np.asarray(np.sqrt(combined.variance))
+        return np.asarray(np.sqrt(combined.variance) * self.near.unit)
 
     def _complex_rounding(self, scheme: DifferenceScheme) -> tuple[Array, Array]:
         """Return evaluation and arithmetic part of a scheme off the real line."""
         derivative = abs(float(self._exact))
         # It divides by ε, m times.
         rounded = np.sqrt(scheme.derivative * rounding_variance(np.array([derivative]), self.near.dtype))
-        arithmetic = rounded * np.ones_like(self._epsilon)
+        arithmetic = rounded * self.near.unit * np.ones_like(self._epsilon)
         if not scheme.cancels:
             return self._imaginary_noise() * derivative * np.ones_like(self._epsilon), arithmetic
         if CENTRE in scheme.offsets:
@@ -292,18 +275,16 @@ class PointModel:
 
     def _imaginary_noise(self) -> float:
         """Return the relative error of Im f(x + it)/t at small t, where nothing is truncated; NaN where f has none."""
-        dtype = find_dtype(self.near.dtype).complex
-        if dtype is None or self.near.function.evaluate is not None or not self._exact:
-            return np.nan if dtype is None else unit_roundoff(self.near.dtype)
-        try:
-            f = compile_formula(self.near.function.formula, dtype)
-        except UnsupportedError:
-            return np.nan
         u = unit_roundoff(self.near.dtype)
-        t = (u * np.array([0.31, 0.13, 0.057, 0.021])).astype(self.near.dtype)
-        values = f((self.near.x + 1j * t).astype(dtype)).imag.astype(np.float64) / t
-        errors = values / float(self._exact) - 1.0
-        return float(np.sqrt(np.mean(np.square(errors, where=np.isfinite(errors), out=np.zeros(4)))) + u / 4)
+        if find_dtype(self.near.dtype).complex is None:
+            return np.nan
+        if self.near.function.evaluate is not None or not self._exact:
+            return u
+        errors, unit = self._nodes.imaginary_errors(self._exact, TINY_STEPS), self.near.unit
+        if errors.size == 0:
+            return np.nan
+        squares = np.square(errors / unit, where=np.isfinite(errors), out=np.zeros(errors.size))
+        return float(np.sqrt(np.mean(squares)) * unit + u / 4)
 
 
 @cache

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffbench.analysis.wide import computed
+from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.reference.exact import references, taylor_coefficients
 from diffbench.reference.pair import signed_error
-from diffbench.rounding import check_narrow_dtype, unit_roundoff
+from diffbench.reference.wide import middle_of, word_digits
+from diffbench.rounding import check_narrow_dtype, round_exactly, unit_roundoff
+from diffbench.sweep.wide import as_double
 
 Array = npt.NDArray[Any]
 
@@ -41,6 +45,9 @@ WINDOW = 4.0
 
 ENOUGH_SAMPLES = 6
 
+MAX_DECADES = 20
+"""Decades of samples; in dtypes that span more of them the samples lie farther apart."""
+
 
 @dataclass(frozen=True)
 class Near:
@@ -51,22 +58,37 @@ class Near:
     function : Function
         What is differentiated.
     x : float
-        Where: a number of the dtype, widened.
+        Where: a number of the dtype, widened; in dtypes of more than 64 bits the nearest float64.
     dtype : str
         In what arithmetic.
+    exact : Fraction, optional
+        The number itself, which dtypes of more than 64 bits need.
     """
 
     function: Function
     x: float
     dtype: str
+    exact: Fraction | None = None
 
     def __post_init__(self) -> None:
-        check_narrow_dtype(self.dtype)
+        if self.exact is None:
+            check_narrow_dtype(self.dtype)
+
+    @property
+    def point(self) -> Fraction:
+        """Where, exactly."""
+        return Fraction(self.x) if self.exact is None else self.exact
+
+    @cached_property
+    def unit(self) -> float:
+        """What rounding errors are counted in before they are squared: u where its square may be too small, else 1."""
+        return unit_roundoff(self.dtype) if find_dtype(self.dtype).is_wide else 1.0
 
     @cached_property
     def series(self) -> Array:
         """The Taylor coefficients at x, at most :data:`LENGTH`, as far as they do not overflow."""
-        return np.array(list(takewhile(isfinite, taylor_coefficients(self.function.formula, self.x, LENGTH))))
+        x = self.x if self.exact is None else self.exact
+        return np.array(list(takewhile(isfinite, taylor_coefficients(self.function.formula, x, LENGTH))))
 
     @cached_property
     def reach(self) -> tuple[float, float]:
@@ -98,7 +120,7 @@ class Near:
     def _reach(self, distances: list[float], side: int) -> float:
         for distance in distances:
             t = side * distance
-            exact = self.values([Fraction(self.x) + Fraction(t)])[0]
+            exact = self.values([self.point + Fraction(t)])[0]
             if exact is not None:
                 terms = self.series * t ** np.arange(self.series.size)
                 if abs(float(exact) - terms.sum()) <= AGREEMENT * np.abs(terms).max():
@@ -106,7 +128,13 @@ class Near:
         return 0.0
 
     def values(self, points: Iterable[Fraction]) -> list[Fraction | None]:
-        """Return the exact f at some points, to two words of float64; None where it is not defined or not settled."""
+        """Return the exact f at some points, to two words at least; None where it is not defined or not settled."""
+        if self.exact is not None:
+            found = references(self.function.formula, list(points), 0, word_digits(self.dtype))
+            return [
+                middle_of(each) if each is not None and each.is_settled and each.ball.is_finite else None
+                for each in found
+            ]
         found = references(self.function.formula, list(points), 0)
         return [
             Fraction(each.hi) + Fraction(each.lo or 0.0)
@@ -118,6 +146,8 @@ class Near:
     @cached_property
     def _samples(self) -> tuple[Array, Array, Array]:
         """Offset from x, value and absolute evaluation error of f in the dtype at samples around x, each (N,)."""
+        if self.exact is not None:
+            return self._wide_samples(self.exact)
         nodes = self._sample_nodes()
         found = references(self.function.formula, nodes.astype(np.float64).tolist(), 0)
         settled = np.array([each is not None and each.is_settled and each.hi is not None for each in found], dtype=bool)
@@ -138,6 +168,20 @@ class Near:
         inside = np.isfinite(nodes) & (nodes.astype(np.float64) != self.x)
         chosen: Array = nodes[inside if interval is None else inside & interval.contains_array(nodes)]
         return chosen
+
+    def _wide_samples(self, x: Fraction) -> tuple[Array, Array, Array]:
+        """Return the samples of a dtype of more than 64 bits, worked out in rationals."""
+        decades = int(np.ceil(-np.log10(unit_roundoff(self.dtype)))) + 1
+        count = len(SAMPLE_STEPS) * min(decades, MAX_DECADES)
+        distances = [Fraction(float(each)) for each in FARTHEST_SAMPLE * 10.0 ** -np.linspace(0, decades, count)]
+        nodes = {round_exactly(x + side * each, self.dtype) for each in distances for side in (-1, 1)} - {x}
+        interval = self.function.domain.interval_of(x)
+        inside = sorted(node for node in nodes if interval is None or node in interval)
+        pairs = zip(inside, self.values(inside), computed(self.function, inside, self.dtype), strict=True)
+        known = [(node - x, abs(f), abs(own - f)) for node, f, own in pairs if f is not None and own is not None]
+        offsets, values, errors = np.array([list(map(as_double, row)) for row in known]).reshape(-1, 3).T
+        usable = np.isfinite(values) & np.isfinite(errors)
+        return offsets[usable], values[usable], errors[usable]
 
     def _computed(self, nodes: Array, dtype: str) -> Array:
         if nodes.size == 0:
@@ -160,8 +204,9 @@ class Near:
             relative = errors / values
             relative[~np.isfinite(relative)] = 0.0
             is_absolute = _spread(errors, near) < _spread(relative, near)
-            expected = _mean_square(relative, near) * np.abs(value)
-            return np.asarray(np.where(is_absolute, _mean_square(errors, near), expected))
+            expected = _mean_square(relative / self.unit, near) * self.unit * np.abs(value)
+            absolute = _mean_square(errors / self.unit, near) * self.unit
+            return np.asarray(np.where(is_absolute, absolute, expected))
 
     @staticmethod
     def _window(places: Array, offset: Array) -> Array:

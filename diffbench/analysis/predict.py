@@ -172,7 +172,7 @@ def modelled_curves(
 ) -> Iterator[tuple[int, int, DifferenceScheme, PointModel]]:
     """Yield scheme and point of every curve of a block that the model covers, with the model.
 
-    It covers what has a formula, where the derivative is certified, in dtypes of at most 64 bits.
+    It covers what has a formula, where the derivative is certified.
 
     Parameters
     ----------
@@ -183,15 +183,21 @@ def modelled_curves(
     """
     schemes = [_scheme(name, block.derivative) for name in block.schemes]
     for p, reference in enumerate(block.references):
-        if reference.verdict != "certified" or not (np.isfinite(block.x[p]) and find_dtype(block.dtype).is_narrow):
+        if reference.verdict != "certified" or not np.isfinite(block.x[p]) or find_dtype(block.dtype).unavailable:
             continue
         own = function_at(block, p, function)
         if own is None:
             continue
-        model = PointModel(Near(own, float(block.x[p]), block.dtype), reference, block.grid)
+        model = model_at(block, p, own)
         for s, scheme in enumerate(schemes):
             if scheme is not None:
                 yield s, p, scheme, model
+
+
+def model_at(block: Block, point: int, function: Function) -> PointModel:
+    """Return the error model at a point of a block, of the function of one variable that it belongs to."""
+    near = Near(function, float(block.x[point]), block.dtype, block.exact_point(point))
+    return PointModel(near, block.references[point], block.exact_grid)
 
 
 def function_at(block: Block, point: int, known: Function | None) -> Function | None:

@@ -22,8 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.analysis.model import PointModel, power_sums
-from diffbench.analysis.near import Near
-from diffbench.analysis.predict import AS_GOOD, digits_of, function_at, measured_curve, optimum
+from diffbench.analysis.predict import AS_GOOD, digits_of, function_at, measured_curve, model_at, optimum
 from diffbench.dtypes import find_dtype
 from diffbench.errors import DiffbenchError, InputError, UnsupportedError
 from diffbench.functions.function import Function
@@ -214,7 +213,7 @@ def _expected(block: Block, point: int, function: Function | None) -> dict[int, 
         return {}
     found = {}
     try:
-        model = PointModel(Near(own, x, block.dtype), reference, block.grid)
+        model = model_at(block, point, own)
         for s, name in enumerate(block.schemes):
             scheme = _difference_scheme(name, block.derivative)
             if scheme is not None:

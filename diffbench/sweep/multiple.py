@@ -111,7 +111,8 @@ class _Values:
             return self.numbers.nan
         except Exception as error:  # noqa: BLE001  (mpmath raises anything; the cells say so)
             return f"f raised {describe(error)}"
-        return self.numbers.convert(value)
+        # Some of mpmath's functions give more digits than they were asked for.
+        return +self.numbers.convert(value)
 
     def is_missing(self, value: Any) -> bool:
         """Return whether there is no value, though f raised nothing."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from fractions import Fraction
 from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from diffbench.functions.suites import parse_toml
 from diffbench.reference.metrics import Metric, References
 from diffbench.reference.pair import correct_digits, relative_error, signed_error, ulp_error
 from diffbench.reference.verdict import Reference
-from diffbench.sweep.wide import Wide
+from diffbench.sweep.wide import Wide, exact_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,6 +190,22 @@ class Block:
         grid = np.broadcast_to(self.grid, (*self.chosen.shape[:2], self.grid.size))
         epsilon = np.concatenate([grid, self.chosen], axis=-1) if self.chosen.shape[-1] else grid
         return np.where(self.status == Status.ABSENT, np.nan, epsilon)
+
+    def exact_point(self, p: int) -> Fraction | None:
+        """Return a point of a dtype of more than 64 bits; None where float64 holds it, or it is not finite."""
+        text = self.wide.x[p] if self.wide is not None else None
+        return None if text is None else exact_of(text, self.dtype)
+
+    @property
+    def exact_grid(self) -> Array:
+        """The E epsilons: rationals in dtypes of more than 64 bits, 0 for one that overflows; else those of `grid`."""
+        if self.wide is None or self.wide.error is None:
+            return self.grid
+        found = np.full(self.grid.size, Fraction(0), dtype=object)
+        for place, column in enumerate(self.wide.epsilon[..., : self.grid.size].reshape(-1, self.grid.size).T):
+            text = next((text for text in column if text is not None), None)
+            found[place] = Fraction(0) if text is None else exact_of(text, self.dtype)
+        return found
 
     @property
     def hi(self) -> Array:

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from diffbench.dtypes import find_dtype
+from diffbench.multiple import arithmetic
 from diffbench.reference.pair import wide_error
 from diffbench.reference.verdict import Reference
 from diffbench.reference.wide import words_of
-from diffbench.rounding import round_array
+from diffbench.rounding import exact_float, exact_mpf, round_array
 
 Array = npt.NDArray[Any]
 
@@ -77,6 +79,13 @@ def as_double(value: Any) -> float:
     except OverflowError:
         return float("nan")
     return number if np.isfinite(number) else float("nan")
+
+
+def exact_of(text: str, dtype: str) -> Fraction:
+    """Return the number of a dtype of more than 64 bits that a text of it reads back to."""
+    if find_dtype(dtype).is_multiple:
+        return exact_mpf(arithmetic(dtype).read(text))
+    return exact_float(np.longdouble(text))
 
 
 def as_doubles(values: Array) -> Array:

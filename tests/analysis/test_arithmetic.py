@@ -59,3 +59,9 @@ def test_the_followed_variance_is_that_of_the_scheme_in_float32(name):
     wide = {k: Traced.exact(value.astype(float), "float32") for k, value in values.items()}
     expected = scheme.combine(wide, epsilon.astype(float)).variance
     assert 1 / 1.5 < np.sqrt(np.mean(error**2) / np.mean(expected)) < 1.5
+
+
+def test_in_wide_dtypes_the_variance_is_counted_in_squares_of_u():
+    values = np.array([1.0, 1.5, 2.0, -3e-200, 0.0])
+    spacing = np.array([2.0, 2.0, 4.0, 2.0 ** np.frexp(3e-200)[1], 0.0])
+    assert rounding_variance(values, "mp:100").tolist() == (spacing**2 / 12).tolist()

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 from diffbench import Function, Spec, run
 from diffbench.analysis.model import PointModel, equivalent_stencil, power_sums
 from diffbench.analysis.near import Near
-from diffbench.analysis.predict import measured_curve
+from diffbench.analysis.predict import measured_curve, model_at
+from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.reference.exact import exact_derivative
+from diffbench.rounding import round_exactly, unit_roundoff
 from diffbench.schemes.scheme import Offset, catalogue, parse_scheme
 from diffbench.sweep.results import Status
+
+LONGDOUBLE = pytest.param(
+    "longdouble", marks=pytest.mark.skipif(not find_dtype("longdouble").is_wide, reason="longdouble is double here")
+)
 
 GRID = 10.0 ** (-np.arange(0, 65) / 4)
 
@@ -70,10 +76,9 @@ def test_complex_step_truncates_by_the_third_derivative():
 @given(st.floats(-1e6, 1e6), st.floats(1e-12, 10), st.sampled_from([Fraction(k) for k in (-4, -1, 1, 3, 8)]))
 def test_the_displacement_of_a_node_is_exact(x, epsilon, k):
     bench = model("x", x, epsilons=[epsilon])
-    bench._panel.place([Offset(k)])
-    node = Fraction(float(bench._panel.nodes[Offset(k)][0, 0]))
+    found = float(bench._nodes.displacement(Offset(k))[0])
+    node = Fraction(float(bench._nodes._panel.nodes[Offset(k)][0, 0]))
     wanted = node - (Fraction(x) + k * Fraction(epsilon))
-    found = float(bench._displacement(Offset(k))[0])
     assert found == pytest.approx(float(wanted), rel=1e-10, abs=1e-300)
 
 
@@ -102,7 +107,7 @@ def test_rounding_is_as_large_as_what_is_measured(formula, x, name, dtype):
     assert 1 / 4 < np.median(ratios) < 4
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", LONGDOUBLE, "mp:20"])
 @pytest.mark.parametrize(
     ("formula", "x", "domain"), [("sqrt(x)", "0.25", "[0, oo)"), ("exp(x)", "1", None), ("exp(x)", "10", None)]
 )
@@ -113,7 +118,7 @@ def test_what_can_be_used_is_what_a_sweep_finds_ok(formula, x, domain, dtype):
     block = run(Spec(function, ["forward-1", "central-2", "central-8", "richardson(central-2)"], dtypes=dtype)).blocks[
         0
     ]
-    bench = PointModel(Near(function, float(block.x[0]), dtype), block.references[0], block.grid)
+    bench = model_at(block, 0, function)
     for s, name in enumerate(block.schemes):
         ok = block.status[s, 0, : block.grid_size] == Status.OK
         assert (bench.parts(parse_scheme(name)).usable == ok).all(), name
@@ -180,3 +185,58 @@ def test_schemes_off_the_line_have_theory_lines_too(name):
     assert (lines.rounding >= np.fmax(parts.rounding, floor)).all()
     np.testing.assert_array_equal(lines.truncation, np.abs(parts.truncation))
     assert scheme.cancels == (lines.rounding[-1] > 1e6 * floor)
+
+
+# dtypes of more than 64 bits -----------------------------------------------------------------------------------------
+
+
+def wide_model(formula, x, dtype, derivative=1, epsilons=("1/10",)):
+    """Return the model at the number of the dtype next to x."""
+    point, *steps = (round_exactly(Fraction(value), dtype) for value in (x, *epsilons))
+    function = Function("f", formula, [point])
+    reference = exact_derivative(formula, point, derivative, digits=300)
+    return PointModel(Near(function, float(point), dtype, point), reference, np.array(steps, dtype=object))
+
+
+@pytest.mark.parametrize("dtype", [LONGDOUBLE, "mp:40"])
+@pytest.mark.parametrize("k", [Fraction(-4), Fraction(1), Fraction(1, 3)])
+def test_wide_nodes_are_displaced_as_their_dtype_rounds(dtype, k):
+    bench = wide_model("x", "1/3", dtype, epsilons=("1e-3", "1e-17"))
+    x, found = bench.near.point, bench._nodes.displacement(Offset(k))
+    for place, step in enumerate(map(bench._nodes.step, range(2))):
+        node = round_exactly(x + round_exactly(k * step, dtype), dtype)
+        assert found[place] == float(node - (x + k * step))
+        assert 0 < abs(found[place]) <= unit_roundoff(dtype)
+
+
+def test_wide_truncation_is_that_of_exact_arithmetic_beyond_the_series_too():
+    """|x|³ has no series at 0, and at 1/2 none that reaches to 0."""
+    scheme = parse_scheme("forward-1")
+    epsilons = ("1", "1e-20", "1e-40")
+    found = wide_model("Abs(x)**3 + x", "0", "mp:40", epsilons=epsilons).parts(scheme).truncation
+    assert found == pytest.approx([1, 1e-40, 1e-80], rel=1e-12)
+    bench = wide_model("1/(1 - x)", "1/2", "mp:40", epsilons=("3/8",))
+    assert bench.parts(scheme).truncation == pytest.approx([(8 - 2) / 0.375 - 4], rel=1e-12)
+
+
+def test_what_would_underflow_if_it_were_squared_is_there():
+    """The errors of f are 1e-160 and less beside the root of x³."""
+    bench = wide_model("x**3", "1e-20", "mp:100", epsilons=("1e-30",))
+    parts = bench.parts(parse_scheme("forward-1"))
+    assert 1e-133 < parts.evaluation[0] < 1e-128
+    assert 1e-143 < parts.arithmetic[0] < 1e-138
+
+
+@pytest.mark.parametrize("dtype", [LONGDOUBLE, "mp:30"])
+@pytest.mark.parametrize("name", ["forward-1", "central-4", "complex-step", "richardson(central-2)"])
+def test_wide_rounding_is_as_large_as_what_is_measured(dtype, name):
+    scheme, points = parse_scheme(name), [Fraction(7, 10) + Fraction(j, 997) for j in range(3)]
+    function = Function("f", "sin(10*x)", points)
+    block = run(Spec(function, scheme, dtypes=dtype, rules=[])).blocks[0]
+    ratios = []
+    for p in range(3):
+        parts = model_at(block, p, function).parts(scheme)
+        ok = (block.status[0, p] == Status.OK) & (np.abs(parts.truncation) < 0.1 * parts.rounding)
+        ratios.extend(np.abs(block.error[0, p][ok]) / parts.error[ok])
+    assert len(ratios) >= 40
+    assert 1 / 4 < np.median(ratios) < 4

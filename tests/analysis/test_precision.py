@@ -5,7 +5,7 @@ from math import comb, log10
 import numpy as np
 import pytest
 
-from diffbench import Spec, run
+from diffbench import Function, Spec, load, run
 from diffbench.analysis.precision import (
     FAR,
     NEAR,
@@ -18,10 +18,12 @@ from diffbench.analysis.precision import (
     outliers,
     proved_exponent,
 )
+from diffbench.dtypes import find_dtype
 from diffbench.functions.suites import load_suite
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import parse_scheme
 
+LONGDOUBLE = pytest.mark.skipif(not find_dtype("longdouble").is_wide, reason="longdouble is double here")
 SCHEMES = ["forward-1", "central-2", "central-4", "complex-step"]
 
 
@@ -142,3 +144,41 @@ def test_the_smooth_functions_of_the_standard_suite_obey_the_law(derivative):
     assert len(exponents(found)) == len(schemes)
     assert all(fit.is_as_proved for fit in exponents(found)), exponents(found)
     assert all(gap.median < NEAR and gap.near >= 0.9 for gap in gaps(found)), gaps(found)
+
+
+def test_the_model_knows_the_digits_of_wide_dtypes():
+    dtypes = ["float32", *(["longdouble"] if find_dtype("longdouble").is_wide else []), "mp:30"]
+    found = cases(run(Spec(["exp"], SCHEMES, dtypes=dtypes, rules=[])))
+    assert [gap.dtype for gap in gaps(found)] == dtypes
+    assert all(gap.median < NEAR and gap.near >= 0.9 for gap in gaps(found))
+    assert all(fit.is_as_proved for fit in exponents(found)), exponents(found)
+    assert outliers(found) == []
+
+
+def test_a_stored_run_has_the_same_cases(tmp_path):
+    wave = Function("wave", "sin(10*x)", ["0.7"])
+    results = run(Spec(wave, ["central-2"], dtypes=["float32", "mp:20"], rules=[]), out=tmp_path / "run")
+    assert {case.dtype for case in cases(results)} == {"float32", "mp:20"}
+    assert cases(load(tmp_path / "run")) == cases(results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dtype", "derivative", "every"),
+    [
+        pytest.param("longdouble", 1, 1, marks=LONGDOUBLE),
+        pytest.param("longdouble", 3, 2, marks=LONGDOUBLE),
+        ("mp:30", 1, 4),
+        ("mp:30", 2, 4),
+        ("mp:100", 1, 12),
+    ],
+)
+def test_the_smooth_functions_obey_the_law_in_wide_dtypes(dtype, derivative, every):
+    smooth = [function for function in load_suite("standard").functions if "smooth" in function.tags][::every]
+    schemes = ["forward-1", "backward-2", "central-2", "central-4"]
+    found = cases(run(Spec(smooth, schemes, derivatives=[derivative], dtypes=[dtype], rules=[])))
+    # Special functions have no code in longdouble.
+    assert len({case.function for case in found}) >= 0.75 * len(smooth)
+    (gap,) = gaps(found)
+    assert gap.median < NEAR
+    assert gap.near >= 0.9
