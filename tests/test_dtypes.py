@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench import Function, OpaqueScheme, Spec, compare, load, parse_formula, resume, run
-from diffbench.dtypes import PLAIN, find_dtype
+from diffbench.dtypes import DEFAULT_EPSILONS, PLAIN, find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.compile import named_constant
 from diffbench.multiple import arithmetic
 from diffbench.reference.exact import references
 from diffbench.rounding import exact_float, exact_mpf, round_array, round_to
+from diffbench.sweep.epsilons import grid_of
 from diffbench.sweep.multiple import NO_ARRAYS, NO_NOISE
 from diffbench.sweep.results import Status
 from diffbench.sweep.wide import TEXTS
@@ -136,12 +137,23 @@ def test_a_dtype_gives_the_same_bytes_however_it_is_measured(dtype, tmp_path):
     assert rows(load(tmp_path / "run")).equals(expected)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "longdouble", "mp:25"])
+def test_the_grid_of_a_dtype_ends_at_the_power_of_ten_beside_its_unit_roundoff(dtype):
+    known = find_dtype(dtype)
+    grid = grid_of(DEFAULT_EPSILONS, dtype)
+    assert grid[0] == 1
+    decades = {"bfloat16": 1, "mp:25": -1}.get(dtype, 0)
+    assert 1 <= Fraction(known.unit_roundoff) / grid[-1] / Fraction(10) ** decades < 10
+    density = 2 if known.is_multiple else 4
+    assert [10**k * grid[density * k] for k in range(len(grid) // density + 1)] == [1] * (len(grid) // density + 1)
+
+
 def test_each_dtype_has_its_own_grid_where_none_is_asked_for():
     results = run(Spec("exp", ["central-2"], dtypes=["float32", "bfloat16"]))
-    assert [block.grid_size for block in results.blocks] == [65, 17]
+    assert [block.grid_size for block in results.blocks] == [33, 17]
     cells = results.to_xarray()
     rules = cells.sel(column=cells["rule"] == "usual").squeeze()
-    assert cells.sizes["column"] == 66
+    assert cells.sizes["column"] == 34
     for block in results.blocks:
         own = rules.sel(dtype=block.dtype)
         assert own["status"].to_numpy().tolist() == block.status[0, :, -1].tolist()

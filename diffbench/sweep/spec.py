@@ -159,7 +159,7 @@ class Spec(BaseModel):
     schemes : str, Stencil, scheme or sequence of them, optional
         Names without ``-dM`` stand for every derivative asked for. By default the catalogue.
     epsilons : str, number or sequence of them, optional
-        Numbers and ranges such as ``1e-1:1e-12:4/decade``; by default 10^(−k/4), k = 0 … 64.
+        Numbers and ranges such as ``1e-1:1e-12:4/decade``; by default 10^(−k/4), k = 0 … 64 in float64.
     derivatives : sequence of int
         By default those that the schemes' names state, else the first.
     dtypes : sequence of str

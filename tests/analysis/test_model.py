@@ -97,7 +97,7 @@ def test_rounding_is_as_large_as_what_is_measured(formula, x, name, dtype):
     How accurate f is changes from one libm to the next, and at one point all of its errors can be small.
     """
     scheme, points = parse_scheme(name), [Fraction(x) * (1 + Fraction(j, 997)) for j in range(6)]
-    block = run(Spec(Function("f", formula, points), scheme, dtypes=dtype)).blocks[0]
+    block = run(Spec(Function("f", formula, points), scheme, GRID.tolist(), dtypes=dtype)).blocks[0]
     ratios = []
     for p, point in enumerate(block.x):
         parts = model(formula, point, dtype).parts(scheme)
