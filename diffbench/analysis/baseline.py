@@ -22,7 +22,7 @@ from diffbench.analysis.order import order_rows
 from diffbench.analysis.predict import expected_errors
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
 from diffbench.functions.function import Function
-from diffbench.functions.grammar import parse_formula
+from diffbench.functions.grammar import Formula, parse_formula
 from diffbench.functions.suites import BUILT_IN, load_suite, parse_toml
 from diffbench.reference.pair import ulp_error, unit_in_last_place
 from diffbench.rounding import finite
@@ -30,7 +30,7 @@ from diffbench.schemes.scheme import DifferenceScheme, parse_scheme
 from diffbench.sweep.bounds import Override
 from diffbench.sweep.curves import curves_of
 from diffbench.sweep.provenance import current_provenance, platform_key
-from diffbench.sweep.results import NO_CELLS, Block, Results, Status
+from diffbench.sweep.results import NO_CELLS, Block, Direction, Results, Status
 from diffbench.sweep.spec import PYTHON_OBJECTS, Spec
 
 Array = npt.NDArray[Any]
@@ -59,13 +59,15 @@ _LADDER = np.array([2**-1.0, 2**-0.75, 2**-0.5, 2**-0.25])
 
 
 class CurveName(NamedTuple):
-    """What a curve is paired by."""
+    """What a curve is paired by; direction and whole point are empty for functions of one variable."""
 
     function: str
     derivative: int
     dtype: str
     scheme: str
     point: int
+    direction: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,19 +207,15 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
     ------
     EmptySelectionError
         If there are no cells.
-    InputError
-        If some function has several variables.
     """
     if not results.blocks:
         raise EmptySelectionError(NO_CELLS)
-    several = [part.function for part in results.curves if part.directions]
-    if several:
-        raise InputError(f"baseline: {several[0]} is of a run with functions of several variables, which have none")
     spec = spec_of(results)
     schemes = {scheme.name: scheme for scheme in spec.schemes}
     orders = _orders(spec) if with_orders else {}
     longest = max(block.grid_size for block in results.blocks)
-    parts = [_rows_of(block, schemes, orders, longest) for block in results.blocks]
+    several = _of_several(spec)
+    parts = [_rows_of(block, schemes, orders, longest, several.get(block.function)) for block in results.blocks]
     first = results.blocks[0]
     known = results.manifest if "evaluator" in results.manifest else current_provenance(spec.evaluator)
     suite = suite_of(spec)
@@ -242,8 +240,9 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
 
 def _add_theory(found: Baseline, results: Results) -> None:
     """Fill in what the error model expects of the curves that it covers."""
+    several = _of_several(spec_of(results))
     for block, s, p, least, rounding in expected_errors(results):
-        row = found.rows[CurveName(*block.key, block.schemes[s], block.first + p)]
+        row = found.rows[_curve_name(block, s, p, is_of_several=block.function in several)]
         hi, lo = block.hi[p], block.lo[p]
         found.rounding[row, : block.grid_size] = quarter_binades(rounding, unit_in_last_place(hi, lo, block.dtype))
         # Where it sees no error at all, or none that could be counted, it has nothing to say.
@@ -273,15 +272,24 @@ def _columns(spec: Spec) -> tuple[object, ...]:
     return spec.epsilons, spec.derivatives, spec.schemes, spec.dtypes
 
 
+def _of_several(spec: Spec) -> dict[str, Function]:
+    """Return the functions of several variables by name."""
+    return {function.name: function for function in spec.functions if function.lines}
+
+
 def _orders(spec: Spec) -> dict[tuple[str, str, int], str]:
-    """Return the verdict on the observed order by function, scheme and point."""
+    """Return the verdict on the observed order by function, scheme and point, of functions of one variable.
+
+    Along every coordinate of every point of functions of several it would take many times as long as the run.
+    """
+    functions = [function for function in spec.functions if not function.lines]
     keys = (
         (function.name, scheme.name, point)
-        for function in spec.functions
+        for function in functions
         for point in range(len(function.points))
         for scheme in spec.schemes
     )
-    rows = order_rows(spec.functions, spec.schemes, spec.derivatives)
+    rows = order_rows(functions, spec.schemes, spec.derivatives)
     return {key: each.verdict for key, each in zip(keys, rows, strict=True)}
 
 
@@ -294,11 +302,25 @@ def _joined(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else list(chain.from_iterable(parts))
 
 
+def _curve_name(block: Block, s: int, p: int, *, is_of_several: bool) -> CurveName:
+    """Return the name of a curve; a function of one variable is called the same in whatever run it is."""
+    direction = block.directions[p] if is_of_several else ()
+    return CurveName(*block.key, block.schemes[s], block.first + p, *direction)
+
+
 def _rows_of(
-    block: Block, schemes: Mapping[str, Any], orders: Mapping[tuple[str, str, int], str], longest: int
+    block: Block,
+    schemes: Mapping[str, Any],
+    orders: Mapping[tuple[str, str, int], str],
+    longest: int,
+    several: Function | None,
 ) -> dict[str, Any]:
     """Return the columns of the curves of a block, schemes in order, points within them, as wide as the longest."""
-    names = [CurveName(*block.key, scheme, block.first + p) for scheme in block.schemes for p in range(block.x.size)]
+    names = [
+        _curve_name(block, s, p, is_of_several=several is not None)
+        for s in range(len(block.schemes))
+        for p in range(block.x.size)
+    ]
     status, error = (
         _whole(block, values, missing, longest)
         for values, missing in ((block.status, Status.ABSENT), (block.error, np.nan))
@@ -312,7 +334,7 @@ def _rows_of(
     best[:, block.hi[:, 0] == 0] = np.nan
     return {
         "names": names,
-        "definition": _definitions(block, schemes),
+        "definition": _definitions(block, schemes, several),
         "x": np.tile(block.x, len(block.schemes)),
         "bits": _bits(block),
         "status": status.reshape(rows, -1).astype(np.uint8),
@@ -375,9 +397,10 @@ def _truncation(block: Block) -> Array:
         return np.asarray(logs.sum(axis=-1) / np.where(known.any(axis=-1), known.sum(axis=-1), np.nan))
 
 
-def _definitions(block: Block, schemes: Mapping[str, Any]) -> list[bytes]:
+def _definitions(block: Block, schemes: Mapping[str, Any], several: Function | None) -> list[bytes]:
     """Return what each curve means, whatever it is called: a hash each of formula, scheme, epsilons and x."""
-    formula = json.dumps([_operations(block.formula), block.noise, block.derivative, block.dtype])
+    operations = _operations(parse_formula(block.formula)) if several is None else _operations_of_several(several)
+    formula = json.dumps([operations, block.noise, block.derivative, block.dtype])
     grid = json.dumps([float(epsilon).hex() for epsilon in block.grid])
     return [
         b"".join(
@@ -388,11 +411,21 @@ def _definitions(block: Block, schemes: Mapping[str, Any]) -> list[bytes]:
     ]
 
 
-def _operations(formula: str) -> str:
+def _operations(formula: Formula) -> str:
     """Return the operations of a formula, whatever its variable is called and wherever blanks stand."""
-    parsed = parse_formula(formula)
-    text = re.sub(r", position=\d+", "", repr(parsed.tree))
-    return text.replace(f"name='{parsed.variable}'", "name='x'")
+    return _written(formula).replace(f"name='{formula.variable}'", "name='x'")
+
+
+def _operations_of_several(function: Function) -> str:
+    """Return the same of a function of several variables, with their names; a model is what its text says."""
+    formula = function.formula
+    if function.model is not None:
+        return formula.text
+    return f"{', '.join(formula.variables)}: {_written(formula)}"
+
+
+def _written(formula: Formula) -> str:
+    return re.sub(r", position=\d+", "", repr(formula.tree))
 
 
 def _meaning(name: str, scheme: Any, derivative: int) -> object:
@@ -442,10 +475,13 @@ _SCHEMA = pa.schema(
         ("order", pa.string()),
     ]
 )
+_OF_SEVERAL = pa.schema([*_SCHEMA, *(pa.field(name, pa.string()) for name in Direction._fields)])
+"""Where some function has several variables; the other baselines keep the table that they have always had."""
 
 
 def to_table(found: Baseline) -> pa.Table:
     """Return the curves as a table; null where there is nothing."""
+    schema = _OF_SEVERAL if any(name.direction for name in found.names) else _SCHEMA
     columns: dict[str, Any] = {name: [getattr(each, name) for each in found.names] for name in CurveName._fields}
     columns |= {name: getattr(found, name) for name in ("definition", "bits", "order")}
     columns |= {
@@ -454,14 +490,15 @@ def to_table(found: Baseline) -> pa.Table:
     columns |= {
         name: pa.array(getattr(found, name), from_pandas=True) for name in ("x", "optimum", "truncation", "expected")
     }
-    return pa.table([pa.array(columns[field.name], field.type) for field in _SCHEMA], schema=_SCHEMA)
+    return pa.table([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
 
 def from_table(about: dict[str, Any], table: pa.Table) -> Baseline:
     """Return the baseline that a table holds."""
-    if not table.schema.equals(_SCHEMA):
+    if not any(table.schema.equals(schema) for schema in (_SCHEMA, _OF_SEVERAL)):
         raise NotComparableError("baseline: its table has other columns; accept a new one")
-    names = [CurveName(*row) for row in zip(*(table[name].to_pylist() for name in CurveName._fields), strict=True)]
+    keys = [name for name in CurveName._fields if name in table.schema.names]
+    names = [CurveName(*row) for row in zip(*(table[name].to_pylist() for name in keys), strict=True)]
     lists: dict[str, Any] = {name: table[name].to_pylist() for name in ("definition", "bits", "order")}
     arrays: dict[str, Any] = {
         name: _array(table[name], len(names))

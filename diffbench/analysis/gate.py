@@ -29,7 +29,7 @@ from diffbench.analysis.pairing import TRANSITIONS, Pairs, by
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.bounds import Override
-from diffbench.sweep.results import Results, Status
+from diffbench.sweep.results import LONGEST_PLACE, Results, Status
 
 Array = npt.NDArray[Any]
 
@@ -192,7 +192,7 @@ def _vanished(pairs: Pairs, what: str, value: str, names: list[CurveName]) -> Fi
     twins = [
         name
         for name, definition in zip(after.names, after.definition, strict=True)
-        if definition == meaning and name not in before.rows and name.point == names[0].point
+        if definition == meaning and name not in before.rows and name[4:] == names[0][4:]
     ]
     if twins and what != "curve":
         new = dict(_KINDS)[what](twins[0])
@@ -294,6 +294,9 @@ def _summed(rule: Rule, pairs: Pairs) -> Iterator[Finding]:
 
 
 def _place(found: Baseline, name: CurveName) -> str:
+    if name.direction:
+        at = name.at if len(name.at) <= LONGEST_PLACE else f"{name.at[:LONGEST_PLACE]}…"
+        return f"{name.function} at {at} along {name.direction}"
     return f"{name.function} at point {name.point} (x = {found.x[found.rows[name]]:.6g})"
 
 

@@ -63,8 +63,12 @@ def test_what_cannot_be_done_is_one_line(diffbench, arguments, message):
     assert len(outcome.err.splitlines()) == 1
 
 
-def test_a_baseline_of_several_variables_is_refused(diffbench):
+def test_gradients_have_a_baseline_and_a_gate(diffbench):
     assert diffbench("run", *SADDLE, *FEW, "--out", "one", "--no-report").code == 0
-    outcome = diffbench("baseline", "accept", "one", "--reason", "first")
-    assert outcome.code == 2
-    assert len(outcome.err.splitlines()) == 1
+    assert diffbench("baseline", "accept", "one", "--reason", "first", "--name", "saddle").code == 0
+    outcome = diffbench("check", "one", "--baseline", "saddle")
+    assert (outcome.code, "passed: 10 cells compared with saddle" in outcome.out) == (0, True)
+    other = ("-f", "x**2*y + sin(y)", "--at", "x=1,y=3")
+    outcome = diffbench("check", *other, *FEW, "--baseline", "saddle")
+    assert outcome.code == 7
+    assert "the curve x**2*y + sin(y) at x=1, y=2 along x of central-2, and 1 more, is not in the run" in outcome.out
