@@ -25,8 +25,9 @@ CHECKED_EPSILON = Fraction(1, 10**7)
 
 GRADIENT_CRITERION = (
     "error: the norm of that of all components over that of the exact gradient, at the epsilon at which its running "
-    "median is least; for second derivatives Frobenius norms of the Hessian; evaluations: of f, for all components; "
-    "check at 1e-7: ‖estimate − exact‖/(‖estimate‖ + ‖exact‖), the relative difference of a gradient check"
+    "median is least; for second derivatives Frobenius norms of the Hessian, of costs of models of its diagonal; "
+    "evaluations: of f, for all components; check at 1e-7: ‖estimate − exact‖/(‖estimate‖ + ‖exact‖), the relative "
+    "difference of a gradient check"
 )
 
 

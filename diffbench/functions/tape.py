@@ -108,12 +108,18 @@ class Tape:
 
     def along(self, parameter: int, number: Any, values: Sequence[Any], table: Table, places: Sequence[int]) -> Any:
         """Return the cost where one parameter is another number, from the values of all steps without that."""
+        return self.varied(parameter, number, values, table, places)[len(self.steps) - 1]
+
+    def varied(
+        self, parameter: int, number: Any, values: Sequence[Any], table: Table, places: Sequence[int]
+    ) -> dict[int, Any]:
+        """Return what the parameter and the steps at some places give where it is another number, by place."""
         varied = {self.parameters[parameter]: number}
         for place in places:
             step = self.steps[place]
             operands = [varied[k] if k in varied else values[k] for k in step.operands]
             varied[place] = table[step.operation](*operands)
-        return varied[len(self.steps) - 1]
+        return varied
 
 
 def each_sample(operation: Callable[..., Any], *vectors: Vector) -> Vector:

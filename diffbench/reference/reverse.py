@@ -1,12 +1,13 @@
-"""Gradients of the costs of models in balls: one pass over the tape and back gives all components.
+"""Derivatives of the costs of models in balls: one pass over the tape and back gives the whole gradient.
 
-Each is confirmed by the jet of the cost along its own parameter, in FLINT's power series: other rules of
-differentiation, applied forwards.
+Each component is confirmed by the jet of the cost along its own parameter, in FLINT's power series: other rules of
+differentiation, applied forwards. For higher derivatives along a parameter the pass back is one of series.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from math import factorial
 from typing import Any
 
 from flint import arb, arb_series
@@ -25,8 +26,8 @@ FIRST_BITS = 192
 
 
 @lru_cache(maxsize=16)
-def gradient_references(model: Model, dtype: str) -> tuple[Reference, ...]:
-    """Return the references of all components of the gradient at the parameters as they are in a dtype."""
+def cost_references(model: Model, dtype: str, derivative: int = 1) -> tuple[Reference, ...]:
+    """Return the references of a derivative along each parameter, at the parameters as they are in a dtype."""
     at = [exact_float(round_to(value, dtype)) for value in model.parameters]
     is_wide = find_dtype(dtype).is_wide
     digits = word_digits(dtype) if is_wide else WORKING_DIGITS
@@ -34,17 +35,26 @@ def gradient_references(model: Model, dtype: str) -> tuple[Reference, ...]:
     bits = FIRST_BITS
     while len(found) < len(at) and bits <= MAX_BITS:
         waiting = [i for i in range(len(at)) if i not in found]
-        balls = gradient(model, at, bits)
-        parts = settled([balls[i] for i in waiting], digits)
-        opinions = slopes(model, at, waiting, bits)
-        for i, own, opinion in zip(waiting, parts, opinions, strict=True):
-            if own is None or not is_tight(opinion, balls[i]):
+        balls = _backwards(model, at, waiting, bits, derivative)
+        opinions = jets(model, at, waiting, bits, derivative)
+        for i, ball, own, opinion in zip(waiting, balls, settled(balls, digits), opinions, strict=True):
+            if own is None or not is_tight(opinion, ball):
                 continue
-            reference = Reference("agreed", "ball", balls[i], *own)
+            reference = Reference("agreed", "ball", ball, *own)
             if not (is_wide and is_open(reference, dtype)):
                 found[i] = judged(reference, opinion, "jet")
         bits *= 2
     return tuple(found.get(i, uncertain(f"not settled with {MAX_BITS} bits")) for i in range(len(at)))
+
+
+def _backwards(
+    model: Model, at: Sequence[Fraction], parameters: Sequence[int], bits: int, derivative: int
+) -> list[Ball]:
+    """Return the balls of a derivative along some parameters, found by going back."""
+    if derivative > 1:
+        return adjoint_jets(model, at, parameters, bits, derivative)
+    balls = gradient(model, at, bits)
+    return [balls[i] for i in parameters]
 
 
 def gradient(model: Model, at: Sequence[Fraction], bits: int) -> list[Ball]:
@@ -76,17 +86,59 @@ def gradient(model: Model, at: Sequence[Fraction], bits: int) -> list[Ball]:
         return [Ball.of(sum(each or [], arb(0)), bits) for each in found]
 
 
-def slopes(model: Model, at: Sequence[Fraction], parameters: Sequence[int], bits: int) -> list[Ball]:
-    """Return the balls of some components, each by the series of the cost along its parameter."""
-    tape = model.tape
+def jets(model: Model, at: Sequence[Fraction], parameters: Sequence[int], bits: int, derivative: int = 1) -> list[Ball]:
+    """Return the balls of a derivative along some parameters, each by the series of the cost along it."""
+    tape, length = model.tape, derivative + 1
     with precision(bits):
-        values = [[arb_series([each], 2) for each in value] for value in _values(tape, at, BALLS)]
+        values = _constant_values(tape, at, length)
         found = []
         for i in parameters:
-            line = [arb_series([exact_ball(at[i]), 1], 2)]
+            line = [arb_series([exact_ball(at[i]), 1], length)]
             cost = tape.along(i, line, values, SERIES, tape.depending_on(i))
-            found.append(Ball.of(cost[0][1], bits))
+            found.append(Ball.of(cost[0][derivative] * factorial(derivative), bits))
     return found
+
+
+def adjoint_jets(
+    model: Model, at: Sequence[Fraction], parameters: Sequence[int], bits: int, derivative: int
+) -> list[Ball]:
+    """Return the balls of a derivative along some parameters, each by the series of its component of the gradient.
+
+    The pass back is that of :func:`gradient`, along what the parameter has an influence on. Functions are the solutions
+    of their differential equations, so that but for sums and products this has no rule in common with :func:`jets`.
+    """
+    tape, length = model.tape, derivative
+    with precision(bits):
+        values = _constant_values(tape, at, length)
+        found = []
+        for i in parameters:
+            places = tape.depending_on(i)
+            line = [arb_series([exact_ball(at[i]), 1], length)]
+            varied = tape.varied(i, line, values, SOLVED, places)
+            slope = _component(tape, i, varied, values, places)
+            found.append(Ball.of(slope[derivative - 1] * factorial(derivative - 1), bits))
+    return found
+
+
+def _component(
+    tape: Tape, parameter: int, varied: Mapping[int, Vector], values: Sequence[Vector], places: Sequence[int]
+) -> arb_series:
+    """Return the component of the gradient where the steps that depend on its parameter have other values."""
+    adjoints: dict[int, Vector] = {places[-1]: [arb_series([1], varied[places[-1]][0].prec)]}
+    for place in reversed(places):
+        step, own = tape.steps[place], adjoints[place]
+        operands = [varied.get(k, values[k]) for k in step.operands]
+        shares = (_BACKWARDS | _SOLVED_BACKWARDS)[step.operation](own, varied[place], *operands)
+        for operand, share in zip(step.operands, shares, strict=True):
+            if operand in varied:
+                adjoints[operand] = each_sample(_add, adjoints[operand], share) if operand in adjoints else share
+    found = adjoints[tape.parameters[parameter]]
+    return sum(found[1:], found[0])
+
+
+def _constant_values(tape: Tape, at: Sequence[Fraction], length: int) -> list[Vector]:
+    """Return what all steps give at the parameters, as series of a length."""
+    return [[arb_series([each], length) for each in value] for value in _values(tape, at, BALLS)]
 
 
 def slope_along(model: Model, at: Sequence[Fraction], direction: Sequence[Fraction], bits: int) -> Ball:
@@ -128,8 +180,25 @@ def _tanh_series(u: arb_series) -> arb_series:
     return 1 - 2 / ((2 * u).exp() + 1)
 
 
+def _solved(start: arb, slope: Callable[[arb_series], arb_series], u: arb_series) -> arb_series:
+    """Return y(u) with y' = slope(y) and a value to start with; each pass makes one more coefficient right."""
+    y = arb_series([start], u.prec)
+    for _ in range(u.prec - 1):
+        y = start + (slope(y) * u.derivative()).integral()
+    return y
+
+
+def _solved_tanh(u: arb_series) -> arb_series:
+    return _solved(u[0].tanh(), lambda t: 1 - t * t, u)
+
+
+def _solved_logistic(u: arb_series) -> arb_series:
+    return _solved(1 / (1 + (-u[0]).exp()), lambda s: s * (1 - s), u)
+
+
 BALLS = _table(arb.tanh)
 SERIES = _table(_tanh_series)
+SOLVED = _table(_solved_tanh)
 
 _BACKWARDS: dict[str, Callable[..., tuple[Vector, ...]]] = {
     "add": lambda own, _, u, v: (_shared(own, u), _shared(own, v)),
@@ -149,3 +218,9 @@ def _times(u: Any, v: Any) -> Any:
 def _shared(share: Vector, operand: Vector) -> Vector:
     """Return what an operand gets; one number for all samples gets the sum."""
     return [sum(share[1:], share[0])] if len(operand) == 1 < len(share) else share
+
+
+_SOLVED_BACKWARDS: dict[str, Callable[..., tuple[Vector, ...]]] = {
+    "softplus": lambda own, _, u: (each_sample(lambda a, x: a * _solved_logistic(x), own, u),),
+}
+"""The rule that is another one for series."""

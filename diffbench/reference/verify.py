@@ -13,7 +13,7 @@ from diffbench.reference.branches import branch
 from diffbench.reference.exact import WORKING_DIGITS, references
 from diffbench.reference.multiprecision import agreed_value
 from diffbench.reference.program import NoBallError
-from diffbench.reference.reverse import gradient_references
+from diffbench.reference.reverse import cost_references
 from diffbench.reference.verdict import Reference
 from diffbench.reference.ways import derived
 from diffbench.rounding import exact_text, round_array
@@ -53,8 +53,7 @@ class Verification:
 def verify(functions: Sequence[Function], derivatives: Sequence[int]) -> Iterator[Verification]:
     """Yield the verification of each derivative of each function."""
     for function in functions:
-        # Of the costs of models there are first derivatives only.
-        for derivative in derivatives if function.model is None else {1}.intersection(derivatives):
+        for derivative in derivatives:
             yield _verify(function, derivative)
 
 
@@ -94,7 +93,7 @@ def _verify_line(function: Function, derivative: int) -> Verification:
 
 def _references(function: Function, points: list[float], derivative: int) -> list[Reference | None]:
     if function.model is not None and function.parameter is not None:
-        return [gradient_references(function.model, "float64")[function.parameter]]
+        return [cost_references(function.model, "float64", derivative)[function.parameter]]
     return references(function.formula, points, derivative)
 
 

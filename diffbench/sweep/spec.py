@@ -315,9 +315,6 @@ class Spec(BaseModel):
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled:
             raise InputError(f"schemes: two different ones are called {doubled!r}")
-        costs = [function.name for function in self.functions if function.model is not None]
-        if costs and set(self.derivatives) != {1}:
-            raise InputError(f"derivatives: {costs[0]} is the cost of a model, of which there are first ones only")
         if not (self.functions and self.dtypes and self.derivatives):
             raise EmptySelectionError("spec: nothing is selected")
         if self.has_generated_points:

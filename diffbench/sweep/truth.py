@@ -11,7 +11,7 @@ import numpy.typing as npt
 from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.reference.exact import references
-from diffbench.reference.reverse import gradient_references
+from diffbench.reference.reverse import cost_references
 from diffbench.reference.verdict import Reference, uncertain
 from diffbench.reference.wide import wide_references
 from diffbench.rounding import exact_values
@@ -26,7 +26,7 @@ _OUTSIDE = "x leaves the domain by rounding to the dtype"
 def block_references(function: Function, x: Array, derivative: int, time_limit: float) -> tuple[Reference, ...]:
     """Return the references at points of the working dtype."""
     if function.model is not None and function.parameter is not None:
-        return (gradient_references(function.model, x.dtype.name)[function.parameter],)
+        return (cost_references(function.model, x.dtype.name, derivative)[function.parameter],)
     inside = exact_values(x[function.domain.contains_array(x)])
     dtype = find_dtype(x.dtype.name)
     if dtype.is_wide:
@@ -45,7 +45,7 @@ def multiple_references(
 ) -> tuple[Reference, ...]:
     """Return the references at exact points of a dtype that has no arrays."""
     if function.model is not None and function.parameter is not None:
-        return (gradient_references(function.model, dtype)[function.parameter],)
+        return (cost_references(function.model, dtype, derivative)[function.parameter],)
     inside = [point for point in x if function.domain.interval_of(point) is not None]
     found = dict(zip(inside, wide_references(function.formula, inside, derivative, dtype, time_limit), strict=True))
     known = [found.get(point) for point in x]

@@ -47,10 +47,6 @@ def test_a_run_is_stored_reported_shown_and_compared(diffbench, tmp_path):
             ("run", *SADDLE, "--noise", "relative 1e-6"),
             "several variables can have no domain, printed numbers or noise",
         ),
-        (
-            ("run", "--suite", "models", "--derivative", "2"),
-            "is the cost of a model, of which there are first ones only",
-        ),
         (("orders", "--suite", "multivariate"), "has the variables x1, x2; only one can be had here"),
         (("exact", "x*y", "--at", "x=1,y=2"), "'y' beside 'x'; a formula of one is expected here"),
         (("recommend", "x*y", "--at", "1"), "second variable 'y' beside 'x'; a formula of one is expected here"),

@@ -98,11 +98,6 @@ def test_what_is_no_model_is_refused(table: dict[str, object], message: str) -> 
         function_from_table(table)
 
 
-def test_second_derivatives_of_a_cost_are_refused() -> None:
-    with pytest.raises(InputError, match="is the cost of a model, of which there are first ones only"):
-        Spec("models", derivatives=[2])
-
-
 @pytest.mark.parametrize("model", [REGRESSION, NETWORK], ids=["regression", "network"])
 def test_in_mpmath_the_cost_has_as_many_digits_as_the_dtype(model: Model) -> None:
     few, many = arithmetic("mp:30"), arithmetic("mp:60")
