@@ -48,22 +48,41 @@ _LARGEST_DISC = 16
 _TRIALS = 60
 
 
+Number = float | Fraction
+"""A number that was computed: a rational where float64 does not hold those of its dtype."""
+
+
+class Complex(NamedTuple):
+    """A complex number of a dtype whose numbers float64 does not hold."""
+
+    real: Fraction
+    imag: Fraction
+
+
 class Measured(NamedTuple):
     """What was computed at one point.
 
     Attributes
     ----------
-    epsilons : sequence of float
-        E epsilons, none of them 0.
+    epsilons : sequence of float or Fraction
+        E epsilons, none of them 0 where there is an estimate.
     known : mapping
-        By offset, E nodes that were used and f at them, real or complex.
+        By offset, E nodes that were used and f at them, real or complex; None for a rational that is not finite.
     estimates : array
         (S, E); NaN where there is none.
+    precision : int
+        Bits of a significand, at most.
     """
 
-    epsilons: Sequence[float]
+    epsilons: Sequence[Number]
     known: Mapping[Offset, tuple[Sequence[Any], Sequence[Any]]]
     estimates: Array
+    precision: int = 53
+
+    @property
+    def bits(self) -> list[int]:
+        """The precisions that may show a part: fewer bits do not tell one number from the next."""
+        return [bits for bits in _BITS if bits >= self.precision + _CERTAIN]
 
 
 class Form:
@@ -176,11 +195,11 @@ class PartsProgram:
             polynomial = sympy.Poly(self._expression, self._symbol)
         return 0 if polynomial.is_zero else int(polynomial.degree())
 
-    def at(self, x: float) -> "Centre":
+    def at(self, x: Number) -> "Centre":
         """Return what is known of f around a point."""
         return Centre(self, x)
 
-    def coefficients(self, x: float) -> list[arb]:
+    def coefficients(self, x: Number) -> list[arb]:
         """Return Taylor coefficients at x at the present precision, none where f is not found to be analytic."""
         if self._jet is None:
             return []
@@ -201,13 +220,14 @@ class PartsProgram:
         """Whether the Taylor series has no more than :data:`TERMS` terms."""
         return self._degree is not None and self._degree < TERMS
 
-    def disc(self, x: float) -> _Disc | None:
+    def disc(self, x: Number) -> _Disc | None:
         """Return the disc on which f is analytic that leaves the least rest of the series."""
         if self._circle is None or self.is_finite_series:
             return None
         with precision(_DISC_BITS):
             f = self._circle.at_present_precision()
-            for largest in (max(1.0, abs(x)) * _LARGEST_DISC, float(_LARGEST_DISC), abs(x)):
+            size = abs(float(x))
+            for largest in (max(1.0, size) * _LARGEST_DISC, float(_LARGEST_DISC), size):
                 disc = _best_disc(f, x, largest)
                 if disc is not None:
                     return disc
@@ -227,7 +247,7 @@ def _degree_bound(node: sympy.Basic, symbol: sympy.Symbol) -> int | None:
     return 1 if node == symbol else max(known) if node.is_Add else sum(known) if node.is_Mul else None
 
 
-def _best_disc(f: Operation, x: float, largest: float) -> _Disc | None:
+def _best_disc(f: Operation, x: Number, largest: float) -> _Disc | None:
     """Return the best disc from a radius downwards: half of it costs a bit a term, and may gain in the bound."""
     best = None
     for halvings in range(_TRIALS):
@@ -242,11 +262,11 @@ def _best_disc(f: Operation, x: float, largest: float) -> _Disc | None:
     return best
 
 
-def _bound(f: Operation, x: float, radius: float) -> float | None:
+def _bound(f: Operation, x: Number, radius: float) -> float | None:
     """Return the logarithm of a bound of |f| on a disc, or None where f is not found to be analytic there."""
     spread = arb(0, radius)
     try:
-        value = f(acb(arb(x) + spread, spread))
+        value = f(acb(exact_ball(x) + spread, spread))
     except HardError:
         return None
     if not value.is_finite():
@@ -262,11 +282,11 @@ class Centre:
     ----------
     program : PartsProgram
         The formula.
-    x : float
+    x : float or Fraction
         The point.
     """
 
-    def __init__(self, program: PartsProgram, x: float) -> None:
+    def __init__(self, program: PartsProgram, x: Number) -> None:
         self.program, self.x = program, x
         self._coefficients: dict[int, list[arb]] = {}
         self._series: dict[tuple[Form, int], arb_poly | None] = {}
@@ -289,8 +309,9 @@ class Centre:
             (4, S, E) in the order of :data:`PARTS`; NaN where there is no estimate or f is not settled.
         """
         found = np.full((len(PARTS), *measured.estimates.shape), np.nan)
-        waiting = np.flatnonzero(np.isfinite(measured.estimates).any(axis=0)).tolist()
-        for bits in _BITS:
+        known = np.isfinite(measured.estimates.astype(np.float64, copy=False))
+        waiting = np.flatnonzero(known.any(axis=0)).tolist()
+        for bits in measured.bits:
             if not waiting:
                 break
             try:
@@ -328,11 +349,11 @@ class _Work:
         self._truth = truth.value
         self._real = centre.program.function(is_complex=False)
         self._complex = centre.program.function(is_complex=True)
-        self._x = arb(centre.x)
+        self._x = _dyadic(centre.x)
 
     def fill(self, found: Array, column: int) -> bool:
         """Fill in the parts of all schemes at one epsilon; return whether all of them are settled."""
-        epsilon = arb(self._measured.epsilons[column])
+        epsilon = _dyadic(self._measured.epsilons[column])
         terms: dict[Place, _Terms | None] = {}
         settled = True
         for s, form in enumerate(self._forms):
@@ -357,11 +378,13 @@ class _Work:
         if offset not in self._measured.known:
             return None
         node, value = (row[column] for row in self._measured.known[offset])
+        if not (_is_finite(node) and _is_finite(value)):
+            return None
         if offset.imaginary:
             used, ideal, f = self._complex_nodes(offset, node, epsilon)
         else:
-            used, ideal, f = arb(node), self._x + epsilon * exact_ball(offset.real), self._real
-        if f is None or not cmath.isfinite(value):
+            used, ideal, f = _dyadic(node), self._x + epsilon * exact_ball(offset.real), self._real
+        if f is None:
             return None
         is_ideal = used == ideal or self._is_ideal(offset, node, column)
         try:
@@ -374,25 +397,29 @@ class _Work:
             value = value.imag if is_imaginary else value.real
         if not (at_used.is_finite() and at_ideal.is_finite()):
             return None
-        computed = arb(float(value))
+        computed = _dyadic(value)
         return _Terms(computed, computed - at_used, None if is_ideal else at_used - at_ideal, at_ideal)
 
     def _is_ideal(self, offset: Offset, node: Any, column: int) -> bool:
         """Whether a real node is where it ought to be, though kε is no binary number."""
-        if offset.imaginary or offset.real.denominator & (offset.real.denominator - 1) == 0:
+        if offset.imaginary:
+            return False
+        if isinstance(node, float) and offset.real.denominator & (offset.real.denominator - 1) == 0:
             return False
         x, epsilon = (Fraction(value) for value in (self._centre.x, self._measured.epsilons[column]))
         return Fraction(node) == x + offset.real * epsilon
 
-    def _complex_nodes(self, offset: Offset, node: complex, epsilon: arb) -> tuple[acb, acb, Operation | None]:
-        used = acb(arb(node.real), arb(node.imag))
+    def _complex_nodes(
+        self, offset: Offset, node: complex | Complex, epsilon: arb
+    ) -> tuple[acb, acb, Operation | None]:
+        used = acb(_dyadic(node.real), _dyadic(node.imag))
         if not offset.real:
             return used, acb(self._x, epsilon * exact_ball(offset.imaginary)), self._complex
         ideal = acb(self._x + epsilon * exact_ball(offset.real), epsilon * exact_ball(offset.imaginary))
         return used, ideal, self._complex
 
     def _parts(
-        self, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: float
+        self, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: Number
     ) -> tuple[arb, arb, arb, arb]:
         scale = epsilon**form.derivative * form.denominator
         node, evaluation, computed = arb(0), arb(0), arb(0)
@@ -404,10 +431,10 @@ class _Work:
         truncation = self._truncation(form, epsilon)
         if truncation is None:
             truncation = sum((terms.ideal * n for n, terms in own), arb(0)) / scale - self._truth
-        return truncation, node / scale, evaluation / scale, arb(float(estimate)) - computed / scale
+        return truncation, node / scale, evaluation / scale, _dyadic(estimate) - computed / scale
 
     def _words(
-        self, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: float
+        self, form: Form, own: Sequence[tuple[int, _Terms]], epsilon: arb, estimate: Number
     ) -> list[float] | None:
         """Return the parts as floats, or None where one of them is not settled."""
         parts = self._parts(form, own, epsilon, estimate)
@@ -425,8 +452,8 @@ class _Work:
         tiny = _size(form, own, epsilon) * arb((1, _ROOM - ctx.prec))
         return [0.0] * len(parts) if all(part.contains(0) and abs(part) < tiny for part in unclear) else None
 
-    def _error(self, estimate: float) -> arb:
-        return arb(float(estimate)) - self._truth
+    def _error(self, estimate: Number) -> arb:
+        return _dyadic(estimate) - self._truth
 
     def _truncation(self, form: Form, epsilon: arb) -> arb | None:
         """Return the truncation from the Taylor series, or None where that is not settled."""
@@ -437,6 +464,17 @@ class _Work:
         if disc is not None:
             value += arb(0, 1) * _power_of_two(disc.log_rest(form, math.log2(float(epsilon))))
         return value if value.is_zero() or value.rel_accuracy_bits() >= _CERTAIN else None
+
+
+def _dyadic(value: Number) -> arb:
+    """Return the point that a number of a dtype is, whatever the present precision."""
+    if isinstance(value, Fraction):
+        return arb((value.numerator, 1 - value.denominator.bit_length()))
+    return arb(float(value))
+
+
+def _is_finite(value: Any) -> bool:
+    return value is not None and (isinstance(value, (Fraction, Complex)) or cmath.isfinite(value))
 
 
 def _could_tell(form: Form, epsilon: arb) -> bool:

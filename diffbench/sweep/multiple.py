@@ -23,6 +23,7 @@ from diffbench.reference.wide import middle_of, words_of
 from diffbench.rounding import exact_mpf
 from diffbench.schemes.scheme import DifferenceScheme, Offset, Scheme
 from diffbench.schemes.step_rules import StepRule
+from diffbench.sweep.anatomy import Seen, multiple_parts
 from diffbench.sweep.cells import COINCIDE, NO_ESTIMATE, NO_VALUE, UNDEFINED, Part
 from diffbench.sweep.nodes import describe
 from diffbench.sweep.results import Block, Status
@@ -47,10 +48,12 @@ def multiple_blocks(unit: Unit) -> tuple[Block, ...]:
     with LOCK:
         numbers.prec = numbers.bits
         values = _Values(function, numbers, points)
-        return tuple(
-            _Bench(unit, values, derivative, schemes, own).block()
+        benches = [
+            _Bench(unit, values, derivative, schemes, own)
             for (derivative, schemes), own in zip(unit.schemes, truths, strict=True)
-        )
+        ]
+        blocks = [bench.block() for bench in benches]
+    return tuple(map(_Bench.taken_apart, benches, blocks) if unit.anatomy else blocks)
 
 
 def nodes_per_point(unit: Unit) -> int:
@@ -158,6 +161,7 @@ class _Bench:
         shape = self._block.status.shape
         self._exact, self._epsilon = np.full(shape, None, dtype=object), np.full(shape, None, dtype=object)
         self._reasons = [""]
+        self._seen: dict[tuple[int, tuple[Any, ...]], Seen] = {}
 
     def block(self) -> Block:
         """Return the block."""
@@ -175,6 +179,12 @@ class _Bench:
                     reason = self._values.problem_of(scheme) or f"{rule.name}: {NO_SEARCH}"
                     self._part(row, place).mark(True, Status.UNSUPPORTED, reason)
         return self._finished()
+
+    def taken_apart(self, block: Block) -> Block:
+        """Return the block with the parts of its errors."""
+        function, points = self._values.function, self._values.points
+        seen = [] if self._values.problem else list(self._seen.values())
+        return replace(block, parts=multiple_parts(function, points, block.references, seen, self._exact))
 
     def _part(self, row: int, columns: slice) -> Part:
         block, place = self._block, (row, slice(None), columns)
@@ -200,6 +210,11 @@ class _Bench:
         part.estimate[...] = _mapped(as_double, estimate).astype(np.float64)
         self._judge(part, (epsilon == 0).astype(bool), nodes, found)
         self._exact[row, :, columns], self._epsilon[row, :, columns] = estimate, epsilon
+        if self._unit.anatomy:
+            seen = self._seen.setdefault((columns.start, tuple(epsilon.flat)), Seen(columns, epsilon, {}, {}, {}))
+            seen.nodes.update(nodes)
+            seen.values.update(found)
+            seen.schemes[row] = scheme
         if columns.start >= len(self._grid):
             self._block.chosen[row, :, columns.start - len(self._grid)] = epsilon[:, 0]
 

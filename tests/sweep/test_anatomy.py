@@ -10,10 +10,16 @@ import sympy
 from folders import contents
 
 from diffbench import DiffbenchError, Function, OpaqueScheme, Spec, Stencil, load, run
+from diffbench.analysis.wide import computed
+from diffbench.dtypes import find_dtype
 from diffbench.functions.symbolic import to_sympy, variable_symbol
 from diffbench.reference.parts import PARTS
+from diffbench.rounding import round_exactly
 from diffbench.schemes.scheme import catalogue, parse_scheme
 from diffbench.sweep.results import Block, Status
+from diffbench.sweep.wide import exact_of
+
+LONGDOUBLE = pytest.mark.skipif(not find_dtype("longdouble").is_wide, reason="longdouble is double here")
 
 BITS = 1000
 """Enough for the truncation of order 8 at 1e-16, to 50 bits of itself."""
@@ -175,6 +181,84 @@ def test_each_part_is_what_mpmath_says(name, derivative):
 def test_each_part_of_ten_thousand_cells_is_what_mpmath_says():
     functions = Spec("standard").functions
     assert sum(compare(function, 1, 200) for function in functions) >= 10_000
+
+
+# dtypes of more than 64 bits ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "derivative", "functions"),
+    [
+        pytest.param("longdouble", 1, ["exp", "sin-over-x", "abs-3-2"], marks=LONGDOUBLE),
+        ("mp:20", 2, ["exp"]),
+        *(
+            pytest.param(dtype, m, ["exp", "runge", "cubic", "sin-over-x", "abs-3-2"], marks=[*mark, pytest.mark.slow])
+            for dtype, m, mark in (
+                ("longdouble", 2, [LONGDOUBLE]),
+                ("mp:5", 1, []),
+                ("mp:30", 2, []),
+                ("mp:100", 1, []),
+            )
+        ),
+    ],
+)
+def test_the_parts_add_up_in_wide_dtypes(dtype, derivative, functions):
+    spec = Spec(functions, dtypes=[dtype], derivatives=[derivative], epsilons="1:1e-20:1/decade", anatomy=True)
+    with_parts, without = add_up(run(spec))
+    assert with_parts > 1000
+    assert without == 0
+
+
+@pytest.mark.slow
+@LONGDOUBLE
+def test_the_parts_of_longdouble_add_up_all_over_the_standard_suite():
+    with_parts, without = add_up(
+        run(Spec("standard", dtypes=["longdouble"], epsilons="1:1e-20:1/decade", anatomy=True))
+    )
+    assert with_parts > 70_000
+    assert without <= 4
+
+
+def wide_parts(function, scheme, at, estimate, dtype):
+    """Return the parts in mpmath, f computed in the dtype at the nodes that were used; `at` is x and epsilon."""
+    x, epsilon = at
+    expression, symbol = to_sympy(function.formula), variable_symbol(function.formula)
+    f, slope = (sympy.lambdify(symbol, each, MODULES) for each in (expression, sympy.diff(expression, symbol)))
+    ideal = [x + share.offset.real * epsilon for share in scheme.shares]
+    used = [round_exactly(x + round_exactly(s.offset.real * epsilon, dtype), dtype) for s in scheme.shares]
+    values = [[f(mp(node)) for node in nodes] for nodes in (ideal, used)] + [map(mp, computed(function, used, dtype))]
+    weights = [mp(share.weight) for share in scheme.shares]
+    d1, d2, d3 = (sum(w * v for w, v in zip(weights, own, strict=True)) / mp(epsilon) for own in values)
+    return d1 - slope(mp(x)), d2 - d1, d3 - d2, mp(estimate) - d3
+
+
+@pytest.mark.parametrize("dtype", [pytest.param("longdouble", marks=LONGDOUBLE), "mp:30", "mp:100"])
+def test_each_part_in_wide_dtypes_is_what_mpmath_says(dtype):
+    function = Function("f", "exp(x)/(1 + x**2)", ["1/3"])
+    names = ["forward-1", "central-4", "richardson(central-2)", "stencil(-1/3,0,1/3)"]
+    block = run(Spec(function, names, "1e-1:1e-17:4/decade", dtypes=dtype, anatomy=True, rules=[])).blocks[0]
+    x = block.exact_point(0)
+    for s, name in enumerate(block.schemes):
+        for column in range(s, block.grid_size, 7):
+            epsilon, estimate = block.exact_grid[column], exact_of(block.wide.estimate[s, 0, column], dtype)
+            with mpmath.workprec(4 * BITS):
+                truths = wide_parts(function, parse_scheme(name), (x, epsilon), estimate, dtype)
+                largest = max(map(abs, truths))
+                for part, truth in zip(block.parts[:, s, 0, column], truths, strict=True):
+                    assert abs(mp(part) - truth) <= max(abs(truth) * mpmath.mpf(2) ** -50, 1e-13 * largest), (
+                        name,
+                        column,
+                    )
+
+
+def test_node_is_exactly_0_where_a_wide_dtype_holds_all_nodes():
+    function = Function("f", "exp(x)", ["1"])
+    spec = Spec(function, ["central-2", "complex-step"], "2^-1:2^-120", dtypes="mp:30", anatomy=True, rules=[])
+    block = run(spec).blocks[0]
+    bits = find_dtype("mp:30").precision
+    assert (block.parts[1, 0, 0] == 0).tolist() == [k < bits for k in range(1, 121)]
+    assert (block.parts[1, 1, 0] == 0).all()
+    assert (block.parts[0, 1, 0] != 0).all()
 
 
 # what is exactly 0 ----------------------------------------------------------------------------------------------------
