@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from diffbench.analysis.wide import computed
 from diffbench.dtypes import find_dtype
+from diffbench.errors import UnsupportedError
+from diffbench.functions.frameworks import NUMPY
 from diffbench.functions.function import Function
 from diffbench.reference.exact import references, taylor_coefficients
 from diffbench.reference.pair import signed_error
@@ -83,6 +85,18 @@ class Near:
     def unit(self) -> float:
         """What rounding errors are counted in before they are squared: u where its square may be too small, else 1."""
         return unit_roundoff(self.dtype) if find_dtype(self.dtype).is_wide else 1.0
+
+    @cached_property
+    def is_computable(self) -> bool:
+        """Whether what computes f is here, and has f in the dtype and in float64."""
+        if self.function.evaluator == NUMPY:
+            return True
+        try:
+            for dtype in (self.dtype, "float64"):
+                self._computed(np.array([self.x]), dtype)
+        except UnsupportedError:
+            return False
+        return True
 
     @cached_property
     def series(self) -> Array:

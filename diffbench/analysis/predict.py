@@ -172,7 +172,7 @@ def modelled_curves(
 ) -> Iterator[tuple[int, int, DifferenceScheme, PointModel]]:
     """Yield scheme and point of every curve of a block that the model covers, with the model.
 
-    It covers what has a formula, where the derivative is certified.
+    It covers what has a formula and can be computed here, where the derivative is certified.
 
     Parameters
     ----------
@@ -189,6 +189,8 @@ def modelled_curves(
         if own is None:
             continue
         model = model_at(block, p, own)
+        if not model.near.is_computable:
+            continue
         for s, scheme in enumerate(schemes):
             if scheme is not None:
                 yield s, p, scheme, model

@@ -1,5 +1,6 @@
 """The dtypes of a run side by side: exponents of the least error in u, and observed against modelled digits."""
 
+import sys
 from math import comb, log10
 
 import numpy as np
@@ -144,6 +145,11 @@ def test_the_smooth_functions_of_the_standard_suite_obey_the_law(derivative):
     assert len(exponents(found)) == len(schemes)
     assert all(fit.is_as_proved for fit in exponents(found)), exponents(found)
     assert all(gap.median < NEAR and gap.near >= 0.9 for gap in gaps(found)), gaps(found)
+
+
+def test_what_nobody_here_can_compute_has_no_model(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert cases(run(Spec("exp", ["central-2"], "1e-1:1e-4:1/decade", evaluator="torch"))) == []
 
 
 def test_the_model_knows_the_digits_of_wide_dtypes():
