@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from diffbench.analysis.scheme_profiles import Pool, window_of
 from diffbench.dtypes import DEFAULT_EPSILONS
+from diffbench.functions.frameworks import NUMPY
 from diffbench.functions.suites import parse_toml
 from diffbench.report.escape import escape_latex, escape_markdown
 from diffbench.report.table import ordinal
@@ -45,6 +46,8 @@ class Scope:
         How many there are on the grid.
     largest, smallest : float
         Its ends.
+    evaluator : str
+        What computed the functions.
     """
 
     derivative: int
@@ -59,6 +62,28 @@ class Scope:
     epsilons: int
     largest: float
     smallest: float
+    evaluator: str = NUMPY
+
+
+def computed(spec: str) -> str:
+    """Return what a caption adds where it is not numpy that computed the functions of a run.
+
+    Parameters
+    ----------
+    spec : str
+        That of the run, in its canonical form.
+
+    Examples
+    --------
+    >>> computed('evaluator = "torch"')
+    '; f computed by torch'
+    """
+    evaluator = _evaluator(spec)
+    return "" if evaluator == NUMPY else f"; f computed by {evaluator}"
+
+
+def _evaluator(spec: str) -> str:
+    return str(parse_toml(spec, "spec of the run").get("evaluator", NUMPY))
 
 
 def scope_of(pool: Pool, spec: str, emphasised: int) -> Scope:
@@ -87,6 +112,7 @@ def scope_of(pool: Pool, spec: str, emphasised: int) -> Scope:
         len(grid),
         float(grid[0]),
         float(grid[-1]),
+        _evaluator(spec),
     )
 
 
@@ -177,6 +203,7 @@ def _what(scope: Scope) -> str:
     named = f" ({scope.emphasised} named, the others grey)" if scope.emphasised < scope.schemes else ""
     problems = f"{counted(scope.problems, 'problem')} ({counted(scope.functions, 'function')} at their points)"
     which = f"{ordinal(scope.derivative)} derivative, {scope.dtype}"
+    which += f", f computed by {scope.evaluator}" if scope.evaluator != NUMPY else ""
     return f"{counted(scope.schemes, 'scheme')}{named} on {problems}, {which}"
 
 

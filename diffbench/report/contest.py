@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from diffbench.analysis.outcomes import Case, cases
 from diffbench.dtypes import file_label
+from diffbench.report.captions import computed
 from diffbench.report.leaderboard_plots import (
     ecdf_caption,
     ecdf_figure,
@@ -82,8 +83,9 @@ class Contest:
             # What was installed when it was measured may not be now, and the other way round.
             if case.library not in absent or case.outcome != "unsupported":
                 groups.setdefault((case.derivative, case.dtype), []).append(case)
+        who = computed(self._results.spec)
         return [
-            ContestFigure(f"leaderboard-{name}-d{derivative}-{file_label(dtype)}", figure, caption)
+            ContestFigure(f"leaderboard-{name}-d{derivative}-{file_label(dtype)}", figure, caption + who)
             for (derivative, dtype), own in groups.items()
             for name, figure, caption in self._drawn(own)
         ]

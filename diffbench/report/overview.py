@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffbench.analysis.judgement import Judgement
-from diffbench.report.captions import counted
+from diffbench.report.captions import computed, counted
 from diffbench.report.table import Table, ordinal
 from diffbench.schemes.scheme import split_derivative
 from diffbench.sweep.curves import Curves
@@ -28,7 +28,7 @@ def verdict_of(results: Results, tables: Mapping[str, Table]) -> str:
     counts = results.counts
     cells = f"{counts['ok']:,} of {sum(counts.values()):,} cells are ok and {counts['failed'] or 'none'} failed"
     said = [cells, *_first_rank(tables["ranking"]), *_most_right(tables)]
-    return f"{size_of(results)}: {'; '.join(said)}."
+    return f"{size_of(results)}: {'; '.join(said)}{computed(results.spec)}."
 
 
 def _first_rank(ranking: Table) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from diffbench.analysis.judgement import Judgement
 from diffbench.errors import EmptySelectionError, InputError
-from diffbench.report.captions import counted, glossary_markdown, to_latex, to_markdown
+from diffbench.report.captions import computed, counted, glossary_markdown, to_latex, to_markdown
 from diffbench.report.contest import Contest
 from diffbench.report.escape import escape_latex, escape_markdown, markdown_paragraph
 from diffbench.report.headline_plots import accuracy_over_x, headline_figures
@@ -241,7 +241,8 @@ def _curve_figures(results: Results, functions: Sequence[str]) -> Iterator[Drawi
         block = results.block(*key)
         if key[0] in wanted and block.grid_size > 1:
             point = typical_point([results.curves[i] for i in results.parts(key)])
-            yield Drawing(block_name(*key), block_title(block), error_curves(block, point), _caption(block, point))
+            caption = _caption(block, point) + computed(results.spec)
+            yield Drawing(block_name(*key), block_title(block), error_curves(block, point), caption)
 
 
 def _caption(block: Block, point: int) -> str:

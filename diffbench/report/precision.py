@@ -21,7 +21,7 @@ from diffbench.analysis.precision import (
     outliers,
 )
 from diffbench.analysis.summary import summary_columns
-from diffbench.report.captions import counted
+from diffbench.report.captions import computed, counted
 from diffbench.report.headline_plots import Headline
 from diffbench.report.plots import (
     INK,
@@ -102,6 +102,7 @@ class Precision:
         )
         if any(row["modelled"] is not None for row in rows):
             caption += "; filled markers observed, hollow ones by the error model"
+        caption += computed(self._results.spec)
         name = f"d{m}"
         yield Headline(f"dtypes-{name}", "Digits in each dtype", digits_figure(rows, self.dtypes, m), caption)
         lost = lost_shares(self._results, m)

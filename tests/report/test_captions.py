@@ -1,6 +1,7 @@
 """Captions say what was drawn, in three languages that show names as they are; the glossary is one file."""
 
 import re
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from diffbench.analysis.scheme_profiles import pools
 from diffbench.report.captions import (
     Scope,
     classes_caption,
+    computed,
     glossary,
     glossary_entries,
     over_x_caption,
@@ -23,6 +25,8 @@ from diffbench.report.captions import (
     to_markdown,
     work_precision_caption,
 )
+from diffbench.report.overview import verdict_of
+from diffbench.report.precision import Precision
 from diffbench.report.tables import run_tables
 from diffbench.sweep.results import STATUSES
 
@@ -76,6 +80,26 @@ def test_the_scope_is_that_of_the_run():
     assert (scope.functions, scope.schemes, scope.epsilons, scope.largest, scope.smallest) == (2, 2, 3, 0.1, 0.001)
     points = len(results.references())
     assert (scope.problems + scope.zero + scope.unsettled, scope.unsettled, scope.has_usual) == (points, 1, True)
+
+
+def test_captions_say_what_computed_f_where_that_is_not_numpy():
+    assert all("computed by" not in caption for caption in CAPTIONS.values())
+    other = replace(SCOPE, evaluator="torch")
+    made = (profile_caption(other), work_precision_caption(other, []), classes_caption(other, "class", 20, 3))
+    for caption in (*made, over_x_caption(other)):
+        assert "first derivative, float32, f computed by torch;" in caption
+
+
+@pytest.mark.parametrize("evaluator", ["numpy", "torch"])
+def test_reports_say_what_computed_f_where_that_is_not_numpy(evaluator, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    dtypes = ["float32", "float64"]
+    results = run(Spec("exp", ["forward-1", "central-2"], "1e-1:1e-3:1/decade", dtypes=dtypes, evaluator=evaluator))
+    said = computed(results.spec)
+    assert said == ("; f computed by torch" if evaluator == "torch" else "")
+    assert scope_of(pools(results.curves)[0], results.spec, 2).evaluator == evaluator
+    assert ("f computed by" in verdict_of(results, run_tables(results))) == bool(said)
+    assert ("f computed by" in Precision(results).figures()[0].caption) == bool(said)
 
 
 @pytest.mark.parametrize("text", ODD)
