@@ -22,8 +22,12 @@ from diffbench.functions.grammar import (
     Negative,
     Node,
     Number,
+    children,
     rational_value,
 )
+
+MANY_LEVELS = 25
+"""With so many levels SymPy's own calls, some tens a level, may be more than Python lets be inside each other."""
 
 SYMPY = RLock()
 """Held by what SymPy builds: whether it evaluates is a thread's own, but its cache serves all threads."""
@@ -79,7 +83,7 @@ def to_sympy(formula: Formula) -> sympy.Expr:
     Raises
     ------
     InputError
-        If it compares what is not real, such as Max(acos(2), x).
+        If it compares what is not real, such as Max(acos(2), x), or is nested too deeply for SymPy.
 
     Examples
     --------
@@ -90,9 +94,19 @@ def to_sympy(formula: Formula) -> sympy.Expr:
     try:
         with SYMPY:
             expression = _convert(formula.tree, variable_symbol(formula))
-    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except RecursionError as error:
+        levels = _levels(formula.tree)
+        # On a shallow formula SymPy itself is at fault, which is no mistake of whoever wrote it.
+        if levels < MANY_LEVELS:
+            raise
+        raise InputError(f"formula: {formula.text[:60]!r} has {levels} levels, too many for SymPy") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"formula: {formula.text[:60]!r} has no real meaning: {error}") from error
     return expression
+
+
+def _levels(node: Node) -> int:
+    return 1 + max(map(_levels, children(node)), default=0)
 
 
 def to_unevaluated_sympy(formula: Formula) -> sympy.Expr:

@@ -144,6 +144,17 @@ def test_long_decimals_stay_exact():
     assert Fraction(str(meaning(text))) == Fraction(text)
 
 
+def test_a_formula_that_is_too_deep_is_told_from_a_sympy_without_an_end(monkeypatch):
+    def endless(x):
+        return endless(x)
+
+    monkeypatch.setitem(symbolic._OWN, "log1p", endless)
+    with pytest.raises(RecursionError):
+        to_sympy(parse_formula("log1p(x)"))
+    with pytest.raises(InputError, match=r"'sin\(sin\(.*' has 33 levels, too many for SymPy"):
+        to_sympy(parse_formula("sin(" * 31 + "log1p(x)" + ")" * 31))
+
+
 def test_what_compares_complex_numbers_has_no_meaning():
     with pytest.raises(InputError, match=r"'Max\(acos\(2\), x\)' has no real meaning"):
         to_sympy(parse_formula("Max(acos(2), x)"))
