@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diffbench.analysis.baseline import ANY, OPEN, SCHEMA_VERSION, Baseline, baseline_of, from_table, to_table
-from diffbench.analysis.gate import judge
+from diffbench.analysis.gate import judge, without_advice
 from diffbench.errors import MAX_NAME, InputError, NotComparableError, nearest
 from diffbench.functions.suites import BUILT_IN
 from diffbench.sweep.checked import check_table, schema_problem
@@ -104,7 +104,7 @@ def _check_sound(found: Baseline, results: Results) -> None:
 
 def _changes(before: Baseline, after: Baseline) -> list[str]:
     try:
-        return [each.sentence for each in judge(before, after).findings[:LARGEST_CHANGES]]
+        return [without_advice(each.sentence) for each in judge(before, after).findings[:LARGEST_CHANGES]]
     except NotComparableError as error:
         return [str(error)]
 

@@ -42,6 +42,17 @@ ONE_DIGIT = 0.05
 """An error of so much over u units in the last place, half a tenth of 1/u, leaves one correct digit."""
 
 
+def without_advice(sentence: str) -> str:
+    """Return what a finding says without what to do about it, for where that has been done.
+
+    Examples
+    --------
+    >>> without_advice(f"the scheme forward-1 is not in the run any more (3 cells); {ACCEPT}")
+    'the scheme forward-1 is not in the run any more (3 cells)'
+    """
+    return sentence.removesuffix(f"; {MEND}").removesuffix(f"; {ACCEPT}")
+
+
 def check(
     results: Results, baseline: Baseline, only: Sequence[str] = (), overrides: tuple[Override, ...] | None = None
 ) -> Judgement:

@@ -142,6 +142,9 @@ def test_accepting_again_says_what_changed_most(tmp_path):
     _, found = accept(with_errors(base_results(), 3.0), "second", "me", "small", tmp_path)
     (change,) = found.about["largest_changes"]
     assert "central-2" in change
+    assert change.endswith("by a quarter-binade or more")
+    _, found = accept(run(spec([EXP])), "third", "me", "small", tmp_path)
+    assert found.about["largest_changes"][1] == "the function wave is not in the run any more (198 cells)"
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "a\nb"])
