@@ -1,7 +1,9 @@
 """The dtypes of a run side by side: digits at the optimum against the model, and how they grow with the precision.
 
 The least error of a scheme that cancels is where a truncation error of order ε^p meets a rounding error u/ε^m, and so
-it goes like u^(p/(m+p)). That exponent is fitted, scheme by scheme, to the least errors in the dtypes of a run.
+it goes like u^(p/(m+p)). That exponent is fitted, scheme by scheme, to the least errors in the dtypes of a run. For
+fourth derivatives hardly anything but float64 is asymptotic up to there, so longdouble and ``mp:D`` count too, though
+the error model does not know them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,21 +13,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from diffbench.analysis.model import Parts, PointModel
+from diffbench.analysis.model import PointModel
 from diffbench.analysis.predict import (
     AS_GOOD,
     Optimum,
     digits_of,
+    function_at,
     functions_of,
     measured_curve,
     modelled_curves,
     note,
     optimum,
+    scheme_of,
 )
 from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
 from diffbench.rounding import unit_roundoff
 from diffbench.schemes.scheme import CENTRE, DifferenceScheme, parse_scheme
+from diffbench.sweep.curves import NEIGHBOURS
 from diffbench.sweep.results import Block, Results
 
 Array = npt.NDArray[Any]
@@ -46,6 +51,12 @@ SOME_DIGITS = 0.5
 MANY_ULPS = 16.0
 """A function that is wrong by so many u |f| loses digits."""
 
+AS_DENSE = 1.1
+"""Grids whose epsilons are this much farther apart have larger least errors: their running medians span more of ε."""
+
+SAME_ERROR, SAME_ERRORS = 0.02, 3
+"""So many errors of the five of a running median that are the same, to this part of themselves, are no noise."""
+
 REASONS = (
     "complex values of f are more or less accurate than the real ones that the model knows",
     "all rounding errors happen to cancel: the estimate is right to the last bit",
@@ -53,13 +64,15 @@ REASONS = (
     "a term of the truncation vanishes at the point",
     "f loses digits: its rounding errors are few different numbers, not noise",
     "the optimum is at an end of the grid",
+    "sums of f can be few different numbers, one of which is nearly right at several epsilons",
+    "f loses digits at a node, as near a zero of it, and the model takes it to do so around there too",
     "none of these",
 )
 """Why observed and modelled digits may differ by more than :data:`FAR`, in the order in which they are asked for."""
 
 
 class Case(NamedTuple):
-    """The optimum of a curve that the error model covers, observed and modelled.
+    """The optimum of a curve, observed and, where the error model covers it, modelled.
 
     Attributes
     ----------
@@ -68,11 +81,15 @@ class Case(NamedTuple):
     is_smooth : bool
         Whether the function is tagged as smooth.
     observed, modelled : float
-        Digits at the optimum, of the running median; below 0 where there are none.
+        Digits at the optimum, of the running median; below 0 where there are none. In dtypes of more than 64 bits,
+        which the model does not cover, there are no modelled ones.
     has_law : bool
-        Whether the model has a minimum inside the grid, where a truncation error meets a rounding error.
+        Whether the model, or without one the curve, has a minimum inside the grid, where a truncation error meets a
+        rounding error.
     reason : str
         Why both differ by more than :data:`FAR` digits; empty where they do not.
+    spacing : float
+        How many decades the epsilons of the grid are apart.
     """
 
     function: str
@@ -83,14 +100,20 @@ class Case(NamedTuple):
     x: float
     is_smooth: bool
     observed: float
-    modelled: float
+    modelled: float | None
     has_law: bool
     reason: str
+    spacing: float = 0.25
 
     @property
     def gap(self) -> float:
         """Observed less modelled digits; fewer than 0 are none, as an estimate of 0 has, however large errors are."""
-        return max(self.observed, 0.0) - max(self.modelled, 0.0)
+        return 0.0 if self.modelled is None else max(self.observed, 0.0) - max(self.modelled, 0.0)
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether there are enough of them to say something of an order, observed and modelled ones."""
+        return min(self.observed, np.inf if self.modelled is None else self.modelled) > SOME_DIGITS
 
 
 class Exponent(NamedTuple):
@@ -105,8 +128,8 @@ class Exponent(NamedTuple):
     fitted, low, high : float
         The median over functions of the slopes of log error against log u, for each the median over its points, and a
         distribution-free interval that holds it in 19 of 20 cases.
-    modelled : float
-        The same of the modelled errors.
+    modelled : float or None
+        The same of the modelled errors, in the dtypes that have them.
     curves, functions : int
         How many slopes there are, and of how many functions.
     """
@@ -118,7 +141,7 @@ class Exponent(NamedTuple):
     fitted: float
     low: float
     high: float
-    modelled: float
+    modelled: float | None
     curves: int
     functions: int
 
@@ -132,13 +155,13 @@ class Exponent(NamedTuple):
         """Why it is not as proved; empty where it is."""
         if self.is_as_proved:
             return ""
-        if abs(self.fitted - self.modelled) <= TOLERANCE:
+        if self.modelled is not None and abs(self.fitted - self.modelled) <= TOLERANCE:
             return "the model has the same: at the optimum ε is too large for the first term of the truncation alone"
         return "too few curves to tell" if self.low <= self.proved <= self.high else "none is known"
 
 
 def cases(results: Results, functions: Sequence[Function] = (), mapping: Mapping = map) -> list[Case]:
-    """Return the optimum of every curve that the error model covers and that has digits.
+    """Return the optimum of every curve with digits that the error model covers, or would in a dtype of 64 bits.
 
     Parameters
     ----------
@@ -155,7 +178,40 @@ def cases(results: Results, functions: Sequence[Function] = (), mapping: Mapping
 
 
 def _cases_of(block: Block, function: Function | None) -> list[Case]:
-    return list(_each_case(block, function))
+    known = find_dtype(block.dtype)
+    is_measured_only = known.is_wide and not known.unavailable
+    return list(_measured_cases(block, function) if is_measured_only else _each_case(block, function))
+
+
+def _measured_cases(block: Block, function: Function | None) -> Iterator[Case]:
+    """Yield the optima in a dtype that the error model does not cover."""
+    for s, name in enumerate(block.schemes):
+        scheme = scheme_of(name, block.derivative)
+        for p, reference in enumerate(block.references):
+            best = optimum(measured_curve(block, s, p))
+            if scheme is None or best is None or reference.verdict != "certified":
+                continue
+            observed = digits_of(best.error, block, p)
+            if observed is not None and function_at(block, p, function) is not None:
+                yield _case(block, s, p, observed, has_law=best.is_inside or not scheme.cancels)
+
+
+def _case(block: Block, s: int, p: int, observed: float, *, has_law: bool, modelled: float | None = None) -> Case:
+    return Case(
+        *(block.function, block.derivative, block.dtype, block.schemes[s], block.first + p, float(block.x[p])),
+        is_smooth=SMOOTH in block.tags,
+        observed=observed,
+        modelled=modelled,
+        has_law=has_law,
+        reason="",
+        spacing=_spacing(block.grid),
+    )
+
+
+def _spacing(grid: Array) -> float:
+    """Return how many decades the epsilons of a grid are apart in the median; 0 where there are not two."""
+    used = grid[grid > 0].astype(float)
+    return float(np.median(-np.diff(np.log10(used)))) if used.size > 1 else 0.0
 
 
 def _each_case(block: Block, function: Function | None) -> Iterator[Case]:
@@ -167,42 +223,51 @@ def _each_case(block: Block, function: Function | None) -> Iterator[Case]:
         observed, modelled = digits_of(best.error, block, p), digits_of(expected.error, block, p)
         if observed is None or modelled is None:
             continue
-        case = Case(
-            block.function,
-            block.derivative,
-            block.dtype,
-            block.schemes[s],
-            block.first + p,
-            float(block.x[p]),
-            is_smooth=SMOOTH in block.tags,
-            observed=observed,
-            modelled=modelled,
-            has_law=not scheme.cancels or (expected.is_inside and bool(np.any(parts.truncation[parts.usable]))),
-            reason="",
-        )
-        is_far = abs(case.gap) > FAR
-        yield case._replace(reason=_reason(case, scheme, parts, (expected, best), model)) if is_far else case
+        has_law = not scheme.cancels or (expected.is_inside and bool(np.any(parts.truncation[parts.usable])))
+        case = _case(block, s, p, observed, has_law=has_law, modelled=modelled)
+        if abs(case.gap) > FAR:
+            case = case._replace(reason=_reason(case, scheme, model, (expected, best), block))
+        yield case
 
 
 def _reason(
-    case: Case, scheme: DifferenceScheme, parts: Parts, optima: tuple[Optimum, Optimum], model: PointModel
+    case: Case, scheme: DifferenceScheme, model: PointModel, optima: tuple[Optimum, Optimum], block: Block
 ) -> str:
     """Return the first of the reasons that holds."""
     expected, best = optima
     u = unit_roundoff(case.dtype)
+    steps = [float(k.real) * float(block.grid[best.place]) for k in scheme.offsets if k.real and not k.imaginary]
     value = float(np.abs(model.near.rough(np.array([case.x])))[0])
-    loss = float(model.near.noise(np.array([u]), np.array([value]))[0])
     tiny = 2.0 ** find_dtype(case.dtype).least_exponent
+    is_better = case.gap > 0
     holds = (
         scheme.needs_complex,
-        case.observed > case.modelled and 10.0**-case.observed <= u,
+        is_better and 10.0**-case.observed <= u,
         value < tiny or abs(model.derivative) < tiny,
-        "= 0" in note(scheme, parts, expected, model),
-        loss > MANY_ULPS * u * value,
+        "= 0" in note(scheme, model.parts(scheme), expected, model),
+        _ulps_lost(model, [u]) > MANY_ULPS,
         best.place == 0 or not best.is_inside,
+        is_better and _has_same_errors(block.error[block.schemes.index(case.scheme), case.point - block.first], best),
+        is_better and _ulps_lost(model, steps) > MANY_ULPS,
         True,
     )
     return REASONS[holds.index(True)]
+
+
+def _ulps_lost(model: PointModel, steps: Sequence[float]) -> float:
+    """Return how wrong f is at most, by the model, some steps from x, in u |f|."""
+    apart = np.array(steps)
+    values = np.abs(model.near.rough(model.near.x + apart))
+    with np.errstate(all="ignore"):
+        lost = model.near.noise(apart, values) / (unit_roundoff(model.near.dtype) * values)
+    return float(np.max(lost, where=np.isfinite(lost), initial=0.0))
+
+
+def _has_same_errors(error: Array, best: Optimum) -> bool:
+    """Return whether the errors that the least running median is of are the same at several epsilons."""
+    half = NEIGHBOURS // 2
+    around = np.abs(error[max(best.place - half, 0) : best.place + half + 1])
+    return bool(np.count_nonzero(np.abs(around - best.error) <= SAME_ERROR * best.error) >= SAME_ERRORS)
 
 
 # exponents ------------------------------------------------------------------------------------------------------------
@@ -211,14 +276,16 @@ def _reason(
 def exponents(found: Sequence[Case]) -> list[Exponent]:
     """Return the exponent of every scheme whose least errors are known in several dtypes at the same points.
 
-    Only curves count that the law is about: of smooth functions, with a minimum inside the grid, and with digits.
+    Only curves count that the law is about: of smooth functions, with a minimum inside the grid, and with digits, each
+    in the dtypes in which that is so. Grids must be as dense as the densest.
     """
     has_tags = any(case.is_smooth for case in found)
+    widest = AS_DENSE * min((case.spacing for case in found), default=0.0)
     groups: dict[tuple[int, str], dict[tuple[str, int], list[Case]]] = {}
     for case in found:
         curves = groups.setdefault((case.derivative, case.scheme), {})
-        has_digits = min(case.observed, case.modelled) > SOME_DIGITS
-        if case.has_law and has_digits and (case.is_smooth or not has_tags):
+        is_meant = (case.is_smooth or not has_tags) and case.spacing <= widest
+        if is_meant and case.has_law and case.has_digits:
             curves.setdefault((case.function, case.point), []).append(case)
     fits = (_exponent(derivative, scheme, list(curves.values())) for (derivative, scheme), curves in groups.items())
     return sorted((fit for fit in fits if fit is not None), key=lambda fit: fit.derivative)
@@ -228,23 +295,30 @@ def _exponent(derivative: int, name: str, curves: list[list[Case]]) -> Exponent 
     several = [own for own in curves if len({case.dtype for case in own}) > 1]
     if not several:
         return None
-    fitted, modelled = (
-        _by_function([(own[0].function, _slope(own, [getattr(case, what) for case in own])) for own in several])
-        for what in ("observed", "modelled")
-    )
     scheme = parse_scheme(name, derivative)
+    fitted, modelled = (_slopes(several, what) for what in ("observed", "modelled"))
     low, high = median_interval(fitted)
     return Exponent(
         *(name, derivative, scheme.order, proved_exponent(scheme)),
-        *(float(np.median(fitted)), low, high, float(np.median(modelled))),
+        *(float(np.median(fitted)), low, high, float(np.median(modelled)) if modelled.size else None),
         *(len(several), len(fitted)),
     )
 
 
-def _slope(own: Sequence[Case], digits: Sequence[float]) -> float:
-    """Return the slope of log error against log u, by least squares."""
-    x = np.array([-log10(unit_roundoff(case.dtype)) for case in own])
-    return float(np.dot(x - x.mean(), digits) / np.dot(x - x.mean(), x - x.mean()))
+def _slopes(curves: Sequence[Sequence[Case]], what: str) -> Array:
+    """Return the median slope of each function, rising, of observed or modelled digits, where there are such."""
+    slopes: list[tuple[str, float]] = []
+    for own in curves:
+        known = {case.dtype: value for case in own if (value := getattr(case, what)) is not None}
+        if len(known) > 1:
+            slopes.append((own[0].function, _slope(known)))
+    return _by_function(slopes)
+
+
+def _slope(digits: dict[str, float]) -> float:
+    """Return the slope of log error against log u over dtypes, by least squares."""
+    x = np.array([-log10(unit_roundoff(dtype)) for dtype in digits])
+    return float(np.dot(x - x.mean(), list(digits.values())) / np.dot(x - x.mean(), x - x.mean()))
 
 
 def _by_function(slopes: Sequence[tuple[str, float]]) -> Array:
@@ -328,7 +402,8 @@ def gaps(found: Iterable[Case]) -> list[Gap]:
     """Return how far observed digits are from modelled ones, by derivative and dtype."""
     groups: dict[tuple[int, str], list[float]] = {}
     for case in found:
-        groups.setdefault((case.derivative, case.dtype), []).append(abs(case.gap))
+        if case.modelled is not None:
+            groups.setdefault((case.derivative, case.dtype), []).append(abs(case.gap))
     return [_gap(*key, np.array(own)) for key, own in sorted(groups.items(), key=lambda group: group[0][0])]
 
 

@@ -181,7 +181,7 @@ def modelled_curves(
     function : Function, optional
         The block's, where more is known of it than its formula.
     """
-    schemes = [_scheme(name, block.derivative) for name in block.schemes]
+    schemes = [scheme_of(name, block.derivative) for name in block.schemes]
     for p, reference in enumerate(block.references):
         if reference.verdict != "certified" or not np.isfinite(block.x[p]) or find_dtype(block.dtype).unavailable:
             continue
@@ -225,7 +225,8 @@ def functions_of(results: Results) -> dict[str, Function]:
     return {function.name: function for function in spec.functions}
 
 
-def _scheme(name: str, derivative: int) -> DifferenceScheme | None:
+def scheme_of(name: str, derivative: int) -> DifferenceScheme | None:
+    """Return the scheme of a name, None where it is no difference scheme of the catalogue's families."""
     try:
         return parse_scheme(name, derivative)
     except InputError:

@@ -6,12 +6,17 @@ from math import comb, log10
 import numpy as np
 import pytest
 
-from diffbench import Function, Spec, load, run
+from diffbench import Function, Spec, exact_derivative, load, run
+from diffbench.analysis.model import PointModel
+from diffbench.analysis.near import Near
 from diffbench.analysis.precision import (
     FAR,
+    MANY_ULPS,
     NEAR,
     REASONS,
     Case,
+    _has_same_errors,
+    _ulps_lost,
     cases,
     exponents,
     gaps,
@@ -19,6 +24,7 @@ from diffbench.analysis.precision import (
     outliers,
     proved_exponent,
 )
+from diffbench.analysis.predict import Optimum
 from diffbench.dtypes import find_dtype
 from diffbench.functions.suites import load_suite
 from diffbench.rounding import unit_roundoff
@@ -85,6 +91,36 @@ def test_a_slope_that_is_there_is_fitted_whatever_the_level_of_each_curve():
     assert far._replace(modelled=0.79).reason.startswith("the model has the same")
 
 
+def test_dtypes_that_the_model_does_not_know_count_and_coarser_grids_do_not():
+    good = [case(-0.66 * log10(unit_roundoff(dtype)), dtype) for dtype in ("float32", "float64")]
+    wide = case(-0.66 * log10(unit_roundoff("mp:30")), "mp:30", modelled=None)
+    (fit,) = exponents([*good, wide])
+    assert (fit.fitted, fit.modelled) == pytest.approx((0.66, 0.66))
+    (fit,) = exponents([*good, wide._replace(observed=10.0)])
+    assert fit.fitted < 0.5
+    assert fit.modelled == pytest.approx(0.66)
+    (fit,) = exponents([*good, wide._replace(observed=10.0, spacing=0.5)])
+    assert fit.fitted == pytest.approx(0.66)
+    (fit,) = exponents([good[1]._replace(modelled=None), wide])
+    assert (fit.fitted, fit.modelled) == (pytest.approx(0.66), None)
+    assert fit._replace(fitted=0.9).reason == "none is known"
+    assert [gap.dtype for gap in gaps([*good, wide])] == ["float32", "float64"]
+
+
+@pytest.mark.skipif(bool(find_dtype("longdouble").unavailable), reason="longdouble is double here")
+def test_longdouble_and_multiprecision_take_part_in_the_fit():
+    grid = "1:1e-20:4/decade"
+    results = run(Spec("exp", ["forward-1", "complex-step"], grid, dtypes=["float64", "longdouble", "mp:20"]))
+    found = cases(results)
+    assert {(each.dtype, each.modelled is None) for each in found} == {
+        *(("float64", False), ("longdouble", True), ("mp:20", True)),
+    }
+    assert {each.dtype for each in found if each.scheme == "forward-1" and each.has_law and each.has_digits} == {
+        *("float64", "longdouble", "mp:20"),
+    }
+    assert all(fit.is_as_proved for fit in exponents(found)), exponents(found)
+
+
 def test_curves_that_the_law_is_not_about_do_not_count():
     dtypes = ("float32", "float64")
     good = [case(-0.66 * log10(unit_roundoff(dtype)), dtype) for dtype in dtypes]
@@ -127,6 +163,21 @@ def test_far_digits_have_a_reason():
     assert {each.reason for each in far if each.scheme == "complex-step"} <= {REASONS[0]}
 
 
+def test_errors_that_are_the_same_at_several_epsilons_are_no_noise():
+    curve = np.array([9.0, 4.0, 1.0, -1.01, 0.2, 1.0, 7.0])
+    assert _has_same_errors(curve, Optimum(3, 1.0, is_inside=True))
+    assert not _has_same_errors(curve * [1, 1, 1, 1, 1, 1.1, 1], Optimum(3, 1.0, is_inside=True))
+    assert not _has_same_errors(curve[:4], Optimum(0, 9.0, is_inside=False))
+
+
+def test_f_loses_digits_near_its_zeros():
+    function = Function("f", "32*x**6 - 48*x**4 + 18*x**2 - 1", ["1/8"])
+    model = PointModel(Near(function, 0.125, "float64"), exact_derivative(function.formula, 0.125), np.array([0.1]))
+    zero = np.cos(np.pi / 4) - 0.125
+    assert _ulps_lost(model, [2.0**-53]) < MANY_ULPS < _ulps_lost(model, [0.01, zero + 0.001])
+    assert _ulps_lost(model, []) == 0
+
+
 def test_an_executor_may_do_the_work(found):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -141,6 +192,9 @@ def test_the_smooth_functions_of_the_standard_suite_obey_the_law(derivative):
     smooth = [function for function in load_suite("standard").functions if "smooth" in function.tags]
     schemes = ["forward-1", "backward-2", "central-2", "central-4"]
     dtypes = ["float16", "float32", "float64"]
+    if not find_dtype("longdouble").unavailable:
+        schemes += ["forward-4", "forward-6"]
+        dtypes += ["longdouble"]
     found = cases(run(Spec(smooth, schemes, derivatives=[derivative], dtypes=dtypes, rules=[])))
     assert len(exponents(found)) == len(schemes)
     assert all(fit.is_as_proved for fit in exponents(found)), exponents(found)
