@@ -2,8 +2,7 @@
 
 The least error of a scheme that cancels is where a truncation error of order ε^p meets a rounding error u/ε^m, and so
 it goes like u^(p/(m+p)). That exponent is fitted, scheme by scheme, to the least errors in the dtypes of a run. For
-fourth derivatives hardly anything but float64 is asymptotic up to there, so longdouble and ``mp:D`` count too, though
-the error model does not know them.
+fourth derivatives float64 is hardly asymptotic, so that longdouble and ``mp:D`` are worth their time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,13 +17,11 @@ from diffbench.analysis.predict import (
     AS_GOOD,
     Optimum,
     digits_of,
-    function_at,
     functions_of,
     measured_curve,
     modelled_curves,
     note,
     optimum,
-    scheme_of,
 )
 from diffbench.dtypes import find_dtype
 from diffbench.functions.function import Function
@@ -72,7 +69,7 @@ REASONS = (
 
 
 class Case(NamedTuple):
-    """The optimum of a curve, observed and, where the error model covers it, modelled.
+    """The optimum of a curve that the error model covers, observed and modelled.
 
     Attributes
     ----------
@@ -81,11 +78,9 @@ class Case(NamedTuple):
     is_smooth : bool
         Whether the function is tagged as smooth.
     observed, modelled : float
-        Digits at the optimum, of the running median; below 0 where there are none. In dtypes of more than 64 bits,
-        which the model does not cover, there are no modelled ones.
+        Digits at the optimum, of the running median; below 0 where there are none.
     has_law : bool
-        Whether the model, or without one the curve, has a minimum inside the grid, where a truncation error meets a
-        rounding error.
+        Whether the model has a minimum inside the grid, where a truncation error meets a rounding error.
     reason : str
         Why both differ by more than :data:`FAR` digits; empty where they do not.
     spacing : float
@@ -100,7 +95,7 @@ class Case(NamedTuple):
     x: float
     is_smooth: bool
     observed: float
-    modelled: float | None
+    modelled: float
     has_law: bool
     reason: str
     spacing: float = 0.25
@@ -108,12 +103,12 @@ class Case(NamedTuple):
     @property
     def gap(self) -> float:
         """Observed less modelled digits; fewer than 0 are none, as an estimate of 0 has, however large errors are."""
-        return 0.0 if self.modelled is None else max(self.observed, 0.0) - max(self.modelled, 0.0)
+        return max(self.observed, 0.0) - max(self.modelled, 0.0)
 
     @property
     def has_digits(self) -> bool:
         """Whether there are enough of them to say something of an order, observed and modelled ones."""
-        return min(self.observed, np.inf if self.modelled is None else self.modelled) > SOME_DIGITS
+        return min(self.observed, self.modelled) > SOME_DIGITS
 
 
 class Exponent(NamedTuple):
@@ -128,8 +123,8 @@ class Exponent(NamedTuple):
     fitted, low, high : float
         The median over functions of the slopes of log error against log u, for each the median over its points, and a
         distribution-free interval that holds it in 19 of 20 cases.
-    modelled : float or None
-        The same of the modelled errors, in the dtypes that have them.
+    modelled : float
+        The same of the modelled errors.
     curves, functions : int
         How many slopes there are, and of how many functions.
     """
@@ -141,7 +136,7 @@ class Exponent(NamedTuple):
     fitted: float
     low: float
     high: float
-    modelled: float | None
+    modelled: float
     curves: int
     functions: int
 
@@ -155,13 +150,13 @@ class Exponent(NamedTuple):
         """Why it is not as proved; empty where it is."""
         if self.is_as_proved:
             return ""
-        if self.modelled is not None and abs(self.fitted - self.modelled) <= TOLERANCE:
+        if abs(self.fitted - self.modelled) <= TOLERANCE:
             return "the model has the same: at the optimum ε is too large for the first term of the truncation alone"
         return "too few curves to tell" if self.low <= self.proved <= self.high else "none is known"
 
 
 def cases(results: Results, functions: Sequence[Function] = (), mapping: Mapping = map) -> list[Case]:
-    """Return the optimum of every curve with digits that the error model covers, or would in a dtype of 64 bits.
+    """Return the optimum of every curve that the error model covers and that has digits.
 
     Parameters
     ----------
@@ -178,34 +173,7 @@ def cases(results: Results, functions: Sequence[Function] = (), mapping: Mapping
 
 
 def _cases_of(block: Block, function: Function | None) -> list[Case]:
-    known = find_dtype(block.dtype)
-    is_measured_only = known.is_wide and not known.unavailable
-    return list(_measured_cases(block, function) if is_measured_only else _each_case(block, function))
-
-
-def _measured_cases(block: Block, function: Function | None) -> Iterator[Case]:
-    """Yield the optima in a dtype that the error model does not cover."""
-    for s, name in enumerate(block.schemes):
-        scheme = scheme_of(name, block.derivative)
-        for p, reference in enumerate(block.references):
-            best = optimum(measured_curve(block, s, p))
-            if scheme is None or best is None or reference.verdict != "certified":
-                continue
-            observed = digits_of(best.error, block, p)
-            if observed is not None and function_at(block, p, function) is not None:
-                yield _case(block, s, p, observed, has_law=best.is_inside or not scheme.cancels)
-
-
-def _case(block: Block, s: int, p: int, observed: float, *, has_law: bool, modelled: float | None = None) -> Case:
-    return Case(
-        *(block.function, block.derivative, block.dtype, block.schemes[s], block.first + p, float(block.x[p])),
-        is_smooth=SMOOTH in block.tags,
-        observed=observed,
-        modelled=modelled,
-        has_law=has_law,
-        reason="",
-        spacing=_spacing(block.grid),
-    )
+    return list(_each_case(block, function))
 
 
 def _spacing(grid: Array) -> float:
@@ -224,7 +192,15 @@ def _each_case(block: Block, function: Function | None) -> Iterator[Case]:
         if observed is None or modelled is None:
             continue
         has_law = not scheme.cancels or (expected.is_inside and bool(np.any(parts.truncation[parts.usable])))
-        case = _case(block, s, p, observed, has_law=has_law, modelled=modelled)
+        case = Case(
+            *(block.function, block.derivative, block.dtype, block.schemes[s], block.first + p, float(block.x[p])),
+            is_smooth=SMOOTH in block.tags,
+            observed=observed,
+            modelled=modelled,
+            has_law=has_law,
+            reason="",
+            spacing=_spacing(block.grid),
+        )
         if abs(case.gap) > FAR:
             case = case._replace(reason=_reason(case, scheme, model, (expected, best), block))
         yield case
@@ -300,18 +276,14 @@ def _exponent(derivative: int, name: str, curves: list[list[Case]]) -> Exponent 
     low, high = median_interval(fitted)
     return Exponent(
         *(name, derivative, scheme.order, proved_exponent(scheme)),
-        *(float(np.median(fitted)), low, high, float(np.median(modelled)) if modelled.size else None),
+        *(float(np.median(fitted)), low, high, float(np.median(modelled))),
         *(len(several), len(fitted)),
     )
 
 
 def _slopes(curves: Sequence[Sequence[Case]], what: str) -> Array:
-    """Return the median slope of each function, rising, of observed or modelled digits, where there are such."""
-    slopes: list[tuple[str, float]] = []
-    for own in curves:
-        known = {case.dtype: value for case in own if (value := getattr(case, what)) is not None}
-        if len(known) > 1:
-            slopes.append((own[0].function, _slope(known)))
+    """Return the median slope of each function, rising, of observed or modelled digits."""
+    slopes = [(own[0].function, _slope({case.dtype: getattr(case, what) for case in own})) for own in curves]
     return _by_function(slopes)
 
 
@@ -402,8 +374,7 @@ def gaps(found: Iterable[Case]) -> list[Gap]:
     """Return how far observed digits are from modelled ones, by derivative and dtype."""
     groups: dict[tuple[int, str], list[float]] = {}
     for case in found:
-        if case.modelled is not None:
-            groups.setdefault((case.derivative, case.dtype), []).append(abs(case.gap))
+        groups.setdefault((case.derivative, case.dtype), []).append(abs(case.gap))
     return [_gap(*key, np.array(own)) for key, own in sorted(groups.items(), key=lambda group: group[0][0])]
 
 

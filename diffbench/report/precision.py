@@ -146,8 +146,7 @@ def _dtype_rows(results: Results, found: Sequence[Case]) -> Iterator[dict[str, A
         own.setdefault((row["derivative"], row["scheme"], row["dtype"]), []).append(row)
     modelled: dict[tuple[int, str, str], list[Case]] = {}
     for case in found:
-        if case.modelled is not None:
-            modelled.setdefault((case.derivative, case.scheme, case.dtype), []).append(case)
+        modelled.setdefault((case.derivative, case.scheme, case.dtype), []).append(case)
     order = {key: i for i, key in enumerate(dict.fromkeys(key[:2] for key in own))}
     for key in sorted(own, key=lambda key: order[key[:2]]):
         yield _dtype_row(key, own[key], modelled.get(key, []))
@@ -164,7 +163,7 @@ def _dtype_row(key: tuple[int, str, str], rows: list[dict[str, Any]], own: list[
         "dtype": dtype,
         "functions": len({case.function for case in own}) if own else len(known),
         "observed": observed if own else float(np.median(known)) if known else None,
-        "modelled": _over_functions([(case.function, case.modelled) for case in own if case.modelled is not None]),
+        "modelled": _over_functions([(case.function, case.modelled) for case in own]),
         "optimal_epsilon": epsilons[(len(epsilons) - 1) // 2] if epsilons else None,
         "lost": sum(row[Status.COLLAPSED.label] for row in rows),
         "cells": sum(row["planned"] for row in rows),
@@ -203,8 +202,8 @@ def exponents_table(found: Sequence[Case]) -> Table:
         "the least error goes like u^(p/(m+p)), and like u where nothing cancels; fitted: the slope of log error "
         "against log u over the dtypes, the median over smooth functions of the median over their points, between low "
         "and high in 19 of 20 cases; each curve in the dtypes, at least two, in which it has more than "
-        f"{SOME_DIGITS:g} digits and its least error, the modelled one if there is one, is inside the grid; dtypes "
-        "with a coarser grid than others are left out; modelled: the same of the error model, in at most 64 bits"
+        f"{SOME_DIGITS:g} digits and its modelled least error is inside the grid; dtypes "
+        "with a coarser grid than others are left out; modelled: the same of the error model"
     )
     return Table("How do errors grow with the unit roundoff?", caption, columns, rows)
 
