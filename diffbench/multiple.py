@@ -60,7 +60,7 @@ def arithmetic(dtype: str) -> Arithmetic:
     --------
     >>> ten = arithmetic("mp:10")
     >>> ten.text(ten.rounded(Fraction(1, 3)))
-    '0.33333333333576'
+    '0.3333333333321'
     """
     context = Arithmetic()
     context.dtype, context.bits = dtype, find_dtype(dtype).precision

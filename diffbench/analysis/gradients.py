@@ -47,6 +47,14 @@ def gradients(results: Results) -> "pd.DataFrame":
     ------
     EmptySelectionError
         If the run has no functions of several variables, or kept summaries only.
+
+    Examples
+    --------
+    >>> from diffbench import Function, Spec, run
+    >>> valley = Function("rosenbrock", "(1 - x)**2 + 100*(y - x**2)**2", [{"x": "-6/5", "y": "1"}])
+    >>> table = gradients(run(Spec(valley, ["forward-1", "central-2"])))
+    >>> table.set_index("scheme").norm_error.lt(1e-8).to_dict()
+    {'forward-1': False, 'central-2': True}
     """
     import pandas as pd
 

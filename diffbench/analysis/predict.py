@@ -107,8 +107,8 @@ def predict(results: Results, functions: Sequence[Function] = ()) -> "pd.DataFra
     --------
     >>> from diffbench import Function, Spec, run
     >>> table = predict(run(Spec(Function("f", "exp(x)", ["1"]), "central-2")))
-    >>> float(table.predicted_epsilon.iloc[0]), bool(table.in_flat_region.iloc[0])
-    (5.623413251903491e-06, True)
+    >>> bool(table.in_flat_region.iloc[0]), round(table.predicted_digits.iloc[0])
+    (True, 11)
     """
     import pandas as pd
 

@@ -96,8 +96,9 @@ def summarize(results: Results) -> "pd.DataFrame":
     Examples
     --------
     >>> from diffbench import Spec, run
-    >>> float(summarize(run(Spec("lab"))).query("function == 'w**3'").optimal_digits.iloc[0].round(1))
-    7.1
+    >>> table = summarize(run(Spec("exp", ["forward-1", "central-2", "complex-step"])))
+    >>> table.set_index("scheme").optimal_digits.round().astype(int).to_dict()
+    {'forward-1': 8, 'central-2': 11, 'complex-step': 16}
     """
     import pandas as pd
 
@@ -105,7 +106,14 @@ def summarize(results: Results) -> "pd.DataFrame":
 
 
 def rank(results: Results) -> "pd.DataFrame":
-    """Return the schemes of each derivative and dtype, best first, by ``RANKING_CRITERION``."""
+    """Return the schemes of each derivative and dtype, best first, by ``RANKING_CRITERION``.
+
+    Examples
+    --------
+    >>> from diffbench import Spec, run
+    >>> rank(run(Spec("exp", ["forward-1", "central-2", "complex-step"]))).scheme.to_list()
+    ['complex-step', 'central-2', 'forward-1']
+    """
     import pandas as pd
 
     return pd.DataFrame(ranking_rows(results.curves)).convert_dtypes(dtype_backend="pyarrow")

@@ -71,8 +71,8 @@ class Metric:
         Examples
         --------
         >>> third = References(np.array([1 / 3]), np.array([2**-54 / 3]), "float64")
-        >>> [float(metric.values(np.array([1e-9]), third)[0].round(10)) for metric in METRICS]
-        [3e-09, 18014398.5094818, 8.5228787453]
+        >>> [f"{metric.values(np.array([1e-9]), third)[0]:.10g}" for metric in METRICS]
+        ['3e-09', '18014398.51', '8.522878745']
         """
         with np.errstate(all="ignore"):
             values = self.measure(errors, references)

@@ -94,6 +94,13 @@ def write_report(
     ------
     StoreError
         If the run cannot be read or the folder not be written.
+
+    Examples
+    --------
+    >>> from diffbench import Spec, run
+    >>> results = run(Spec("lab", "forward-1", ["1e-3"], rules=[], anatomy=False))
+    >>> write_report(results, "my-report").name
+    'report.html'
     """
     if isinstance(results, Results) and path is None:
         raise InputError("path: results in memory need a folder to be reported in")

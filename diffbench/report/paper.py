@@ -48,8 +48,8 @@ WIDTH = "345pt"
 
 NARROWEST, WIDEST = 2.0, 20.0
 
-INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27, "bp": 1 / 72}
-"""LaTeX's units."""
+PER_INCH = {"in": 1.0, "cm": 2.54, "mm": 25.4, "pt": 72.27, "bp": 72.0}
+"""How many of LaTeX's units are an inch."""
 
 MAX_CURVES = 6
 """How many functions get a figure, the first ones of their classes, unless some are asked for."""
@@ -164,9 +164,9 @@ def length(text: str) -> float:
     2.0
     """
     found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]{2})\s*", text)
-    if found is None or found[2] not in INCHES:
+    if found is None or found[2] not in PER_INCH:
         raise InputError(f"width: {text!r} is no length such as 3.4in, 84mm, 8.4cm or 240pt")
-    inches = float(found[1]) * INCHES[found[2]]
+    inches = float(found[1]) / PER_INCH[found[2]]
     if not NARROWEST <= inches <= WIDEST:
         raise InputError(f"width: {text!r} is not between {NARROWEST:g} and {WIDEST:g} inches")
     return inches

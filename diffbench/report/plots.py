@@ -106,6 +106,12 @@ def plot(
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from diffbench import Spec, run
+    >>> figure = plot(run(Spec("exp", ["forward-1", "central-2"])), "exp")
+    >>> figure.savefig("exp.svg")
     """
     if function is None:
         if scheme is not None:

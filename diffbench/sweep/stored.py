@@ -111,6 +111,13 @@ def load(path: str | Path) -> Results:
         If it is no run folder, not complete, or a shard.
     StoreError
         If a file is missing or damaged; the message names it. Files that are looked at later are checked then.
+
+    Examples
+    --------
+    >>> from diffbench import Spec, run
+    >>> _ = run(Spec("lab", "forward-1", ["1e-3"], rules=[]), out="my-run")
+    >>> load("my-run").counts["ok"]
+    7
     """
     folder = run_path(path)
     manifest = read_manifest(folder)

@@ -256,6 +256,11 @@ def test_lengths(text, inches):
         assert length(text) == pytest.approx(inches)
 
 
+@pytest.mark.parametrize("ends", [("2in", "20in"), ("5.08cm", "50.8cm"), ("50.8mm", "508mm"), ("144.54pt", "1445.4pt")])
+def test_the_narrowest_and_the_widest_are_allowed_in_every_unit(ends):
+    assert [length(text) for text in ends] == [2, 20]
+
+
 @pytest.mark.parametrize("text", ["", "3.4", "in", "3.4 feet", "-3in", "nanin", "3.4in; x", "1e3in"])
 def test_what_is_no_length_is_refused(text):
     with pytest.raises(DiffbenchError, match=r"^width: .* is no length such as 3\.4in"):
