@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,13 @@ WIDTH = "345pt"
 
 NARROWEST, WIDEST = 2.0, 20.0
 
-PER_INCH = {"in": 1.0, "cm": 2.54, "mm": 25.4, "pt": 72.27, "bp": 72.0}
+PER_INCH = {
+    "in": Fraction(1),
+    "cm": Fraction("2.54"),
+    "mm": Fraction("25.4"),
+    "pt": Fraction("72.27"),
+    "bp": Fraction(72),
+}
 """How many of LaTeX's units are an inch."""
 
 MAX_CURVES = 6
@@ -166,7 +173,7 @@ def length(text: str) -> float:
     found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]{2})\s*", text)
     if found is None or found[2] not in PER_INCH:
         raise InputError(f"width: {text!r} is no length such as 3.4in, 84mm, 8.4cm or 240pt")
-    inches = float(found[1]) / PER_INCH[found[2]]
+    inches = float(Fraction(found[1]) / PER_INCH[found[2]])
     if not NARROWEST <= inches <= WIDEST:
         raise InputError(f"width: {text!r} is not between {NARROWEST:g} and {WIDEST:g} inches")
     return inches
