@@ -44,8 +44,9 @@ def test_dtypes_are_those_of_numpy(found):
     rows = [row for row in found["dtypes"] if row["unavailable"] is None]
     assert {row["dtype"] for row in rows} >= set(PLAIN)
     for row in rows:
-        assert 1 + np.array(2 * row["unit_roundoff"], row["dtype"]) > 1
-        assert 1 + np.array(row["unit_roundoff"], row["dtype"]) == 1
+        one, u = (np.array([value], row["dtype"]) for value in (1, row["unit_roundoff"]))
+        assert one + 2 * u > one
+        assert one + u == one
         assert 2.0 ** -row["precision"] == row["unit_roundoff"]
         assert row["dtype"] == "longdouble" or np.isfinite(np.array(row["largest"], row["dtype"]))
         assert row["subnormals"] is True

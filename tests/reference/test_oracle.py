@@ -205,7 +205,7 @@ def outcomes_of(formulas, points, ask, count):
 def test_smooth_formulas_anywhere():
     outcomes = outcomes_of(SMOOTH, ANYWHERE, in_process, 50)
     assert outcomes["confirmed"] > 12, outcomes
-    assert outcomes["undefined"] > 2, outcomes
+    assert outcomes["undefined"] > 1, outcomes
 
 
 def test_formulas_with_switches_where_they_may_switch():
