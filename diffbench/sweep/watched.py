@@ -82,7 +82,8 @@ class Watched:
         UnsupportedError
             If the package lacks a function or is not installed, or f is more than its formula.
         """
-        if self._function.evaluate is not None or self._function.noise is not None:
+        function = self._function
+        if any(more is not None for more in (function.evaluate, function.noise, function.model)):
             raise UnsupportedError(f"{namespace} needs the formula, and f is more than that")
         from diffbench.functions.namespaces import evaluate_in
 

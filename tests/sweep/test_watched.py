@@ -6,6 +6,8 @@ import pytest
 
 from diffbench import Function, OpaqueScheme, Spec, run
 from diffbench.errors import UnsupportedError
+from diffbench.functions.frameworks import EVALUATORS
+from diffbench.functions.models import Model
 from diffbench.sweep.results import RECORDED
 from diffbench.sweep.watched import Watched
 
@@ -93,6 +95,13 @@ def test_f_in_mpmath_is_watched_too():
 def test_what_is_more_than_its_formula_has_no_other_arithmetic(options):
     with pytest.raises(UnsupportedError, match="more than"):
         watched(**options).in_namespace("mpmath")
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_the_cost_of_a_model_has_no_other_arithmetic(evaluator):
+    cost = Function.of_model("cost", Model("logistic-regression", (2,))).computed_by(evaluator)
+    with pytest.raises(UnsupportedError, match=r"^mpmath needs the formula, and f is more than that$"):
+        Watched(cost.line(0, "float64"), "float64").in_namespace("mpmath")
 
 
 def test_records_are_columns_beside_opaque_schemes_only():
