@@ -189,7 +189,7 @@ class PointModel:
     def _value(self, offset: Offset) -> Array:
         """Return about what f is at a real node, (E,)."""
         if offset not in self._values:
-            self._values[offset] = self._nodes.values(offset)
+            self._values[offset] = self.near.size(float(offset.real) * self._epsilon, self._nodes.values(offset))
         return self._values[offset]
 
     def _truncation(self, scheme: DifferenceScheme, usable: Array) -> Array:
@@ -234,6 +234,8 @@ class PointModel:
 
     def _error_at(self, offset: Offset) -> Array:
         """Return the standard deviation of the evaluation error of f at a real node, (E,)."""
+        if self.near.is_difference and not offset.real:
+            return np.zeros_like(self._epsilon)
         if offset not in self._errors:
             place = float(offset.real or 1) * self._epsilon
             self._errors[offset] = self.near.noise(place, self._value(offset))

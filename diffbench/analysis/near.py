@@ -65,12 +65,16 @@ class Near:
         In what arithmetic.
     exact : Fraction, optional
         The number itself, which dtypes of more than 64 bits need.
+    is_difference : bool
+        Whether f is the difference of two values that are equal at x, as along the line of a mixed partial derivative:
+        its rounding errors are those of the values, however small it is, and at x there are none.
     """
 
     function: Function
     x: float
     dtype: str
     exact: Fraction | None = None
+    is_difference: bool = False
 
     def __post_init__(self) -> None:
         if self.exact is None:
@@ -234,12 +238,22 @@ class Near:
         """Return f computed in float64, to know how large it is; NaN where it has no value."""
         return self._computed(nodes, "float64").astype(np.float64)
 
+    def size(self, offset: Array, computed: Array) -> Array:
+        """Return about what f is at x + offset: as it was computed, or where that may have lost all, by the series."""
+        if not self.is_difference:
+            return computed
+        summed = np.polynomial.polynomial.polyval(offset, self.series) if self.series.size else computed
+        return np.where(self._is_reached(offset), summed, computed)
+
+    def _is_reached(self, offset: Array) -> Array:
+        left, right = self.reach
+        return np.asarray((offset >= -left) & (offset <= right))
+
     def slope(self, offset: Array) -> Array:
         """Return f′(x + offset) from the series, and f′(x) beyond its reach."""
         if self.series.size < 2:
             return np.zeros(offset.shape)
-        left, right = self.reach
-        inside = np.where((offset >= -left) & (offset <= right), offset, 0.0)
+        inside = np.where(self._is_reached(offset), offset, 0.0)
         return np.polynomial.polynomial.polyval(inside, self.series[1:] * np.arange(1, self.series.size))
 
 

@@ -144,9 +144,12 @@ class Expected(NamedTuple):
 def expected_errors(results: Results) -> Iterator[Expected]:
     """Yield what the model expects of every curve that it covers.
 
-    Off the real line it knows the least error well only where nothing cancels and f^(m) is not 0.
+    Off the real line it knows the least error well only where nothing cancels and f^(m) is not 0. Mixed partial
+    derivatives are left out: it does not know how large the values are that two ulps would be of.
     """
     for block, s, p, scheme, model in _modelled(results, ()):
+        if model.near.is_difference:
+            continue
         parts = model.parts(scheme)
         best = optimum(parts.smooth_error)
         is_known = not scheme.needs_complex or bool(model.derivative and not scheme.cancels)
@@ -198,18 +201,13 @@ def modelled_curves(
 
 def model_at(block: Block, point: int, function: Function) -> PointModel:
     """Return the error model at a point of a block, of the function of one variable that it belongs to."""
-    near = Near(function, float(block.x[point]), block.dtype, block.exact_point(point))
+    is_mixed = bool(block.directions) and "," in block.directions[point].direction
+    near = Near(function, float(block.x[point]), block.dtype, block.exact_point(point), is_mixed)
     return PointModel(near, block.references[point], block.exact_grid)
 
 
 def function_at(block: Block, point: int, known: Function | None) -> Function | None:
-    """Return the function of one variable that a point of a block belongs to, None where there is no formula of it.
-
-    Mixed partial derivatives have none either: along their line f(x + t, y + t) − f(x + t, y − t) may be 0 where its
-    two values are large, and the model would take their rounding for 0 too.
-    """
-    if block.directions and "," in block.directions[point].direction:
-        return None
+    """Return the function of one variable that a point of a block belongs to, None where there is no formula of it."""
     if known is not None:
         along = known.along(block.first + point, block.dtype)
         return along if along.model is None else None

@@ -1,6 +1,7 @@
 """The dtypes of a run side by side: exponents of the least error in u, and observed against modelled digits."""
 
 import sys
+from dataclasses import replace
 from math import comb, log10
 
 import numpy as np
@@ -24,7 +25,7 @@ from diffbench.analysis.precision import (
     outliers,
     proved_exponent,
 )
-from diffbench.analysis.predict import Optimum
+from diffbench.analysis.predict import Optimum, modelled_curves
 from diffbench.dtypes import find_dtype
 from diffbench.functions.suites import load_suite
 from diffbench.rounding import unit_roundoff
@@ -213,6 +214,33 @@ def test_a_stored_run_has_the_same_cases(tmp_path):
     results = run(Spec(wave, ["central-2"], dtypes=["float32", "mp:20"], rules=[]), out=tmp_path / "run")
     assert {case.dtype for case in cases(results)} == {"float32", "mp:20"}
     assert cases(load(tmp_path / "run")) == cases(results)
+
+
+def test_the_model_knows_the_digits_of_mixed_derivatives():
+    """Where x + t is x the difference is 0, and all of the derivative is lost."""
+    bilinear = Function("f", "exp(x*y) + 1000*x", [{"x": "1/3", "y": "0.7"}, {"x": "-1.1", "y": "0.6"}])
+    results = run(Spec(bilinear, ["central-2", "central-4"], dtypes=["float32", "float64"], derivatives=[2], rules=[]))
+    mixed = [place for block in results.blocks for place in block.directions if place.direction == "x,y"]
+    assert len(mixed) == 4
+    blocks = [block for block in results.blocks if "," in block.directions[0].direction]
+    found = cases(replace(results, blocks=blocks))
+    assert len(found) == 8
+    assert all(gap.median < NEAR and gap.far == 0 for gap in gaps(found)), gaps(found)
+    for block in blocks:
+        for s, p, scheme, model in modelled_curves(block, bilinear):
+            lost, slope = model.parts(scheme).error[-4:], abs(block.hi[p, 0])
+            assert (lost > slope / 10).all(), (block.dtype, block.schemes[s])
+
+
+@pytest.mark.slow
+def test_mixed_derivatives_of_the_multivariate_suite_obey_the_law():
+    functions = [f for f in load_suite("multivariate").functions if len(f.formula.variables) <= 6][::3]
+    schemes = ["central-2", "central-4", "forward-2"]
+    results = run(Spec(functions, schemes, dtypes=["float32", "float64"], derivatives=[2], rules=[]))
+    blocks = [block for block in results.blocks if "," in block.directions[0].direction]
+    found = gaps(cases(replace(results, blocks=blocks)))
+    assert [gap.curves > 100 for gap in found] == [True, True]
+    assert all(gap.median < NEAR and gap.near >= 0.9 for gap in found), found
 
 
 @pytest.mark.slow
