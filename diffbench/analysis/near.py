@@ -238,12 +238,13 @@ class Near:
         """Return f computed in float64, to know how large it is; NaN where it has no value."""
         return self._computed(nodes, "float64").astype(np.float64)
 
-    def size(self, offset: Array, computed: Array) -> Array:
+    def size(self, offset: Array, value: Array) -> Array:
         """Return about what f is at x + offset: as it was computed, or where that may have lost all, by the series."""
-        if not self.is_difference:
-            return computed
-        summed = np.polynomial.polynomial.polyval(offset, self.series) if self.series.size else computed
-        return np.where(self._is_reached(offset), summed, computed)
+        if not self.is_difference or self.series.size == 0:
+            return value
+        with np.errstate(all="ignore"):
+            summed = np.polynomial.polynomial.polyval(offset, self.series)
+        return np.where(self._is_reached(offset), summed, value)
 
     def _is_reached(self, offset: Array) -> Array:
         left, right = self.reach
