@@ -152,7 +152,8 @@ def of_table(results, function, scheme, dtype="float64"):
 
 
 def test_the_numbers_of_every_cell_are_those_of_the_parquet_files(opened, results, address):
-    for function, scheme, dtype in (("exp", "central-4", "float64"), ("log", "complex-step", "float32")):
+    chosen = (("exp", "central-4", "float64", 66), ("log", "complex-step", "float32", 34))
+    for function, scheme, dtype, columns in chosen:
         opened.get("about:blank")
         opened.get(address + view(function, 1, dtype, scheme))
         drawn(opened)
@@ -164,7 +165,7 @@ def test_the_numbers_of_every_cell_are_those_of_the_parquet_files(opened, result
         shown = opened.execute_script(
             "return [...document.querySelectorAll('#cells tr')].map(r => [...r.cells].map(c => c.textContent))"
         )
-        assert len(shown) == len(rows) > 60
+        assert len(shown) == len(rows) == columns
         for cells, row in zip(shown, rows.itertuples(), strict=True):
             assert [float(cells[i]) for i in (0, 2, 3)] == [row.epsilon, row.estimate, row.error]
             assert [float(cells[i]) for i in (4, 5)] == [row.relative_error, row.ulp_error]
