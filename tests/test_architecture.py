@@ -1,6 +1,7 @@
 """The architecture's table of rooms is true of the modules that are there."""
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,11 +31,16 @@ def there():
 
 def test_every_module_has_its_row_and_every_row_a_module():
     rows, modules = listed(), there()
-    # The command line is a module a verb, and pytest looks for its plug-in at the top.
+    # The command line is a module a verb.
     assert rows.pop("cli/") == []
     modules.pop("cli/")
-    rows["report/"].remove("pytest_plugin.py")
-    modules[""].remove("pytest_plugin.py")
     assert {room: sorted(names) for room, names in rows.items()} == {
         room: sorted(names) for room, names in modules.items()
     }
+
+
+def test_imports_point_the_way_of_the_contract():
+    (arrows,) = re.findall(r"```\n(cli.*?)```", TEXT, re.S)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    assert [part.strip() for part in arrows.split("→")] == [layer.replace("diffbench.", "") for layer in layers]

@@ -120,6 +120,8 @@ def test_oldest_and_newest_python_are_tested():
     matrix = parsed(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]
     assert matrix["python"] == [project["requires-python"].removeprefix(">="), versions[-1]]
     assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    named = {name for path in WORKFLOWS for name in re.findall(r'"(3\.\d+)"', path.read_text("utf-8"))}
+    assert named == set(versions)
 
 
 def test_times_fail_no_build():
