@@ -43,6 +43,7 @@ _NEGLIGIBLE = 1e-14
 _ROOM = 92
 """So many bits less than the working precision a part must fall below the values it is a sum of to be taken for 0."""
 
+_DEGREE_BITS = 256
 _DISC_BITS = 64
 _LARGEST_DISC = 16
 _TRIALS = 60
@@ -191,6 +192,9 @@ class PartsProgram:
         bound = _degree_bound(self._expression, self._symbol)
         if bound is None or bound >= TERMS:
             return bound
+        # Coefficients such as exp(1/5) take SymPy minutes to multiply out.
+        if _has_bound_as_degree(self._expression, self._symbol):
+            return bound
         with SYMPY:
             polynomial = sympy.Poly(self._expression, self._symbol)
         return 0 if polynomial.is_zero else int(polynomial.degree())
@@ -232,6 +236,33 @@ class PartsProgram:
                 if disc is not None:
                     return disc
         return None
+
+
+def _has_bound_as_degree(expression: sympy.Expr, symbol: sympy.Symbol) -> bool:
+    """Return whether a polynomial is seen to have the degree that its bound allows: its first coefficient is not 0."""
+    with SYMPY:
+        first = Program(_first_coefficient(expression, symbol), symbol, REAL)
+    try:
+        with precision(_DEGREE_BITS):
+            ball = first.at_present_precision()(arb(0))
+            return bool(ball.is_finite() and not ball.contains(0))
+    except HardError:
+        return False
+
+
+def _first_coefficient(node: Any, symbol: sympy.Symbol) -> Any:
+    """Return the coefficient of the power that is the bound of the degree, without expanding anything."""
+    if symbol not in node.free_symbols:
+        return node
+    if node.is_Pow:
+        return _first_coefficient(node.base, symbol) ** node.exp
+    bounds = [_degree_bound(part, symbol) or 0 for part in node.args]
+    parts = [
+        _first_coefficient(part, symbol)
+        for part, bound in zip(node.args, bounds, strict=True)
+        if node.is_Mul or bound == max(bounds)
+    ]
+    return node.func(*parts) if parts else sympy.S.One
 
 
 def _degree_bound(node: sympy.Basic, symbol: sympy.Symbol) -> int | None:

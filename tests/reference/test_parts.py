@@ -9,6 +9,7 @@ import sympy
 
 from diffbench import exact_derivative
 from diffbench.functions.grammar import parse_formula
+from diffbench.functions.symbolic import to_sympy, variable_symbol
 from diffbench.reference.parts import PARTS, TERMS, Form, Measured, PartsProgram, _degree_bound, _Disc, parts_of
 from diffbench.schemes.scheme import as_scheme, parse_scheme
 from diffbench.schemes.stencil import Stencil
@@ -123,3 +124,23 @@ def test_where_no_node_moves_the_error_is_all_in_the_nodes(name, epsilon):
     parts = dict(zip(PARTS, found, strict=True))
     assert parts["node"] + parts["truncation"] == pytest.approx(-reference.hi, rel=1e-13)
     assert parts["evaluation"] == parts["arithmetic"] == 0
+
+
+@pytest.mark.parametrize(
+    ("formula", "degree"),
+    [
+        ("(x + 1)**3 - x**3", 2),
+        ("(x*exp(1/5) + 1)*x*exp(1/5) - exp(2/5)*x**2", 1),
+        ("(x + 1)**2 - x**2 - 2*x", 0),
+        ("pi*x**4 - x**4", 4),
+        ("x**x", None),
+    ],
+)
+def test_the_degree_of_a_polynomial_is_that_which_is_left(formula, degree):
+    assert parts_of(parse_formula(formula))._degree == degree
+
+
+def test_a_degree_that_is_its_bound_is_seen_without_multiplying_out(monkeypatch):
+    monkeypatch.delattr(sympy, "Poly")
+    formula = parse_formula(" + ".join(f"((x + {i}/5 - exp({i}/5))**2 + (x - cos({i}/5))**2)**2" for i in range(1, 9)))
+    assert PartsProgram(to_sympy(formula), to_sympy(formula), variable_symbol(formula))._degree == 4
