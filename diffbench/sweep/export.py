@@ -346,7 +346,13 @@ def _arrow(values: Any, field: pa.Field) -> pa.Array:
         return values
     if values.dtype.kind == "f":
         return _numbers(values, np.isfinite(values))
-    return _numbers(values.astype(field.type.to_pandas_dtype(), copy=False))
+    return _numbers(values.astype(_numpy_name(field.type), copy=False))
+
+
+def _numpy_name(kind: pa.DataType) -> str:
+    """Return what numpy calls numbers of a type; Arrow's to_pandas_dtype imports pandas in some versions."""
+    letter = "f" if pa.types.is_floating(kind) else "i" if pa.types.is_signed_integer(kind) else "u"
+    return f"{letter}{kind.bit_width // 8}"
 
 
 def _numbers(values: Array, known: Array | None = None) -> pa.Array:
@@ -373,7 +379,7 @@ def _listed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(kind):
         return _strings(values)
     known = np.array([value is not None for value in values], dtype=bool)
-    numbers = np.array([0 if value is None else value for value in values], dtype=kind.to_pandas_dtype())
+    numbers = np.array([0 if value is None else value for value in values], dtype=_numpy_name(kind))
     return _numbers(numbers, known)
 
 
@@ -402,7 +408,7 @@ def _array(column: pa.Array) -> Array:
         return np.asarray(column.to_numpy(zero_copy_only=False))
     validity, numbers = column.buffers()
     here = slice(column.offset, column.offset + len(column))
-    values = np.frombuffer(numbers, kind.to_pandas_dtype())[here]
+    values = np.frombuffer(numbers, _numpy_name(kind))[here]
     if not column.null_count:
         return values
     known = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")[here]
