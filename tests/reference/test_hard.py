@@ -128,7 +128,7 @@ def test_threads_share_one_child(child):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning", "ignore:os.fork:RuntimeWarning")
 def test_after_a_fork_the_child_stays_with_its_parent(child):
     assert ask(child, "x**2", 3).value == 6
     before = child.process
