@@ -48,6 +48,14 @@ def test_leads_with_the_two_commands():
     assert [line for line in SHELL_LINES if line][:2] == ["make report", "make test"]
 
 
+def test_what_installs_it_elsewhere_runs_in_ci():
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))["jobs"]["make"]["steps"]
+    lines = [line for step in steps for line in step.get("run", "").splitlines()]
+    (told,) = re.findall(r"from a clone: `([^`]+)`", README)
+    assert told in lines
+    assert lines.index('python -m venv "$RUNNER_TEMP/own"') < lines.index(told)
+
+
 def parse(line):
     verb, *arguments = shlex.split(line)[1:]
     assert verb in VERBS
