@@ -68,10 +68,10 @@ def counted(functions, derivative):
     return counts
 
 
-def test_every_scheme_has_its_order_at_a_point_of_every_eighth_standard_function():
-    functions = load_suite("standard").functions[::8]
+def test_every_scheme_has_its_order_at_a_point_of_every_sixteenth_standard_function():
+    functions = load_suite("standard").functions[::16]
     sampled = [each.at([each.points[i % len(each.points)]]) for i, each in enumerate(functions)]
-    assert counted(sampled, 1)["verified"] > 75
+    assert counted(sampled, 1)["verified"] > 40
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def screen(columns, *arguments):
     return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
 
 
-@pytest.mark.parametrize("columns", [80, pytest.param(100, marks=pytest.mark.slow), 160])
+@pytest.mark.parametrize("columns", [80, *(pytest.param(each, marks=pytest.mark.slow) for each in (100, 160))])
 def test_a_table_fits_and_nothing_in_it_is_cut(folder, columns):
     lines = screen(columns, "show", str(folder))
     assert max(map(len, lines)) <= columns

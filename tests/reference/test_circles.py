@@ -7,7 +7,7 @@ import mpmath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from witnesses import ELEMENTARY, RIGHT_DIGITS, SPECIAL, Witness, X, enclosed, relative_radius
+from witnesses import ELEMENTARY, RIGHT_DIGITS, SPECIAL, Witness, X, enclosed, relative_radius, special_slow
 
 from diffbench import parse_formula
 from diffbench.functions.symbolic import to_sympy
@@ -33,7 +33,7 @@ def best(balls):
     ("place", "derivative"),
     [(0, 4), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(0, 1), (1, 1), (1, 4)])],
 )
-@pytest.mark.parametrize("witness", COVERED, ids=str)
+@pytest.mark.parametrize("witness", special_slow(COVERED), ids=str)
 def test_circles_enclose_what_mpmath_computes_to_sixty_digits(witness, place, derivative):
     program = CircleProgram(witness.expression, X)
     for point in witness.points[place : place + 1]:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import flint
 import pytest
 import sympy
-from witnesses import ALL, DERIVATIVES, RIGHT_DIGITS, X, enclosed, relative_radius
+from witnesses import ALL, DERIVATIVES, RIGHT_DIGITS, X, enclosed, relative_radius, special_slow
 
 from diffbench import parse_formula
 from diffbench.functions.grammar import ARITIES, Call, walk
@@ -25,7 +25,7 @@ def test_every_function_of_the_grammar_has_a_witness():
     assert set(ARITIES) - called == set()
 
 
-@pytest.mark.parametrize("witness", ALL, ids=str)
+@pytest.mark.parametrize("witness", special_slow(ALL), ids=str)
 def test_jets_enclose_what_mpmath_computes_to_sixty_digits(witness):
     run = JetProgram(witness.written, X)
     for point in witness.points:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import cache
 
 import mpmath
+import pytest
 import sympy
 
 from diffbench import Stencil, parse_formula
@@ -218,3 +219,8 @@ SPECIAL = (
 )
 
 ALL = (*ELEMENTARY, *SWITCHING, *SPECIAL)
+
+
+def special_slow(witnesses):
+    """Return the cases of a test, of which the special functions take most of the time."""
+    return [pytest.param(each, marks=[pytest.mark.slow] if each in SPECIAL else []) for each in witnesses]

@@ -155,7 +155,10 @@ def test_a_package_may_have_more_contestants_than_there_are_markers(draw, many):
     assert len({(line.get_marker(), line.get_fillstyle()) for line in lines}) == len(lines) == 24
 
 
-@pytest.mark.parametrize("draw", FIGURES)
+@pytest.mark.parametrize(
+    "draw",
+    [profile_figure, *(pytest.param(each, marks=pytest.mark.slow) for each in FIGURES if each != profile_figure)],
+)
 @pytest.mark.parametrize("letters", [pytest.param("-", marks=pytest.mark.slow), "n"])
 def test_the_names_lie_on_the_figure_beside_the_panel_and_apart(draw, letters, many):
     figure = draw([case._replace(library=case.library + 20 * letters) for case in many])

@@ -174,6 +174,7 @@ def test_choices_do_not_depend_on_blocks_and_threads(block_size, chosen_alone):
     same(run(spec(**SOME), jobs=2, block_size=block_size), chosen_alone)
 
 
+@pytest.mark.slow
 def test_choices_do_not_depend_on_processes(chosen_alone):
     with executor_called("processes", 2) as (executor, jobs):
         same(run(spec(**SOME), executor, jobs=jobs, block_size=100), chosen_alone)
