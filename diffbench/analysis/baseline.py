@@ -21,6 +21,7 @@ import pyarrow as pa
 from diffbench.analysis.order import order_rows
 from diffbench.analysis.predict import expected_errors
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
+from diffbench.functions.frameworks import NUMPY
 from diffbench.functions.function import Function
 from diffbench.functions.grammar import Formula, parse_formula
 from diffbench.functions.suites import BUILT_IN, load_suite, parse_toml
@@ -217,7 +218,7 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
     several = _of_several(spec)
     parts = [_rows_of(block, schemes, orders, longest, several.get(block.function)) for block in results.blocks]
     first = results.blocks[0]
-    known = results.manifest if "evaluator" in results.manifest else current_provenance(spec.evaluator)
+    known = results.manifest if "evaluator" in results.manifest else current_provenance(spec.evaluator, spec.functions)
     suite = suite_of(spec)
     about = {
         "schema_version": SCHEMA_VERSION,
@@ -228,6 +229,7 @@ def baseline_of(results: Results, name: str = "", *, with_theory: bool = False, 
         "epsilons": {block.dtype: [finite(epsilon) for epsilon in block.grid] for block in results.blocks},
         "gate": [each.to_table() for each in spec.gate],
         "opaque": sorted({scheme for block in results.blocks for scheme in block.schemes} - _difference(schemes)),
+        **({} if spec.evaluator == NUMPY else {"computed_by": spec.evaluator}),
         **{key: known[key] for key in ("versions", "fingerprint", "evaluator", "machine")},
     }
     joined = {column: _joined([part[column] for part in parts]) for column in parts[0]}

@@ -16,6 +16,7 @@ from diffbench.errors import EmptySelectionError
 from diffbench.reference.pair import ulp_error
 from diffbench.rounding import finite
 from diffbench.sweep.results import NO_CELLS, Block, Key, Results, Status
+from diffbench.sweep.spec import evaluator_of
 
 Array = npt.NDArray[Any]
 
@@ -71,6 +72,8 @@ class Change(NamedTuple):
         Correct digits.
     ulp_before, ulp_after : float or None
         Errors in units of the last place.
+    direction, at : str
+        Along which variable, and where, of a function of several; empty of one.
     """
 
     function: str
@@ -87,6 +90,8 @@ class Change(NamedTuple):
     digits_after: float | None
     ulp_before: float | None
     ulp_after: float | None
+    direction: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,10 @@ def compare(before: Results, after: Results, most: int = 50) -> Comparison:
         for first, second in _pairs(before, after, key):
             for cells in _judged(first, second, in_both=in_both):
                 tally.add(cells)
-    return tally.comparison()
+    found, then, now = tally.comparison(), evaluator_of(before.spec), evaluator_of(after.spec)
+    if then == now:
+        return found
+    return replace(found, reasons=(f"f was computed by {then}, and then by {now}", *found.reasons))
 
 
 def error_bins(ulps: Array) -> Array:
@@ -399,4 +407,5 @@ def _change(
         Status(before.status[place]).label,
         Status(after.status[place]).label,
         *(finite(each[place]) for each in (*digits, *ulps)),
+        *(before.directions[place[1]] if before.directions else ()),
     )

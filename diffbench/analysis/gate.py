@@ -154,6 +154,9 @@ def _notes(pairs: Pairs) -> tuple[str, ...]:
         notes.append(f"other bounds for {meant} curves, {override.globs}: {override.reason}")
     if pairs.overrides != pairs.before.gate:
         notes.append("the bounds of the spec are not those that the baseline was accepted with")
+    then, now = pairs.computed_by
+    if then != now:
+        notes.append(f"f was computed by {then} for the baseline, and by {now} here")
     if np.isnan(pairs.after.truncation).all() and not np.isnan(pairs.before.truncation).all():
         notes.append("errors were not taken apart: truncation was not looked at")
     return tuple(notes)

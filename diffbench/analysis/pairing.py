@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.analysis.baseline import ANY, NO_ERROR, OPEN, Baseline, CurveName
+from diffbench.functions.frameworks import NUMPY
 from diffbench.sweep.bounds import Bounds, Override, bounds_for
 from diffbench.sweep.curves import NEIGHBOURS, running_median
 from diffbench.sweep.results import Status
@@ -61,6 +62,12 @@ class Pairs:
         """
         others = {*self.before.about["opaque"], *self.after.about["opaque"]}
         return np.array([self.is_same_platform and name.scheme not in others for name in self.names], dtype=bool)
+
+    @property
+    def computed_by(self) -> tuple[str, str]:
+        """What computed f before and after."""
+        before, after = (each.about.get("computed_by", NUMPY) for each in (self.before, self.after))
+        return before, after
 
     @property
     def method(self) -> str:

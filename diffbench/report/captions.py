@@ -21,6 +21,7 @@ from diffbench.report.escape import escape_latex, escape_markdown
 from diffbench.report.table import ordinal
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.epsilons import grid_of
+from diffbench.sweep.spec import evaluator_of
 
 USUAL_EPSILON = "usual ε: u^(1/(m+p)) · max(1, |x|), for the complex step u · max(1, |x|)"
 NO_ANSWER = "no answer counts as 0 digits, fewer than −2 are drawn as −2"
@@ -78,12 +79,8 @@ def computed(spec: str) -> str:
     >>> computed('evaluator = "torch"')
     '; f computed by torch'
     """
-    evaluator = _evaluator(spec)
+    evaluator = evaluator_of(spec)
     return "" if evaluator == NUMPY else f"; f computed by {evaluator}"
-
-
-def _evaluator(spec: str) -> str:
-    return str(parse_toml(spec, "spec of the run").get("evaluator", NUMPY))
 
 
 def scope_of(pool: Pool, spec: str, emphasised: int) -> Scope:
@@ -112,7 +109,7 @@ def scope_of(pool: Pool, spec: str, emphasised: int) -> Scope:
         len(grid),
         float(grid[0]),
         float(grid[-1]),
-        _evaluator(spec),
+        evaluator_of(spec),
     )
 
 

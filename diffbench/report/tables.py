@@ -438,6 +438,9 @@ def _transitions(what: str, criterion: str, groups: dict[str, dict[str, int]], c
 
 def changes_table(found: "Comparison") -> Table:
     """Return the cells that changed most between two runs."""
+    rows = [change._asdict() for change in found.changes]
+    if not any(row["direction"] for row in rows):
+        rows = [{key: value for key, value in row.items() if key not in ("direction", "at")} for row in rows]
     columns = (
         Column("function", "function"),
         Column("derivative", "derivative", "count"),
@@ -445,6 +448,7 @@ def changes_table(found: "Comparison") -> Table:
         Column("scheme", "scheme"),
         Column("rule", "rule", optional=True),
         Column("point", "point", "count"),
+        *_placed(rows),
         Column("epsilon_index", "ε index", "count"),
         Column("transition", "transition"),
         Column("before", "before"),
@@ -457,7 +461,7 @@ def changes_table(found: "Comparison") -> Table:
     caption = (
         "cells that are no longer ok first, then by the factor between the errors, below half an ulp as half an ulp"
     )
-    return Table("What changed most?", caption, columns, [change._asdict() for change in found.changes])
+    return Table("What changed most?", caption, columns, rows)
 
 
 def run_tables(results: Results) -> dict[str, Table]:

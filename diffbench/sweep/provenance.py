@@ -18,6 +18,7 @@ from diffbench import __version__
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
 from diffbench.functions.frameworks import NUMPY, packages_of
+from diffbench.functions.function import Function
 from diffbench.functions.grammar import parse_formula
 from diffbench.schemes.libraries import installed_version
 from diffbench.schemes.scheme import OpaqueScheme, Scheme
@@ -85,8 +86,8 @@ def fingerprint() -> str:
 
 
 @cache
-def evaluator(name: str = NUMPY) -> str:
-    """Return a hash of the code that computes formulas: with equal ones f takes the same operations.
+def evaluator(name: str = NUMPY, further: tuple[str, ...] = ()) -> str:
+    """Return a hash of the code that computes functions: with equal ones f takes the same operations.
 
     Comments, docstrings and layout do not count. The versions of a framework do: its values depend on more than code
     here.
@@ -95,12 +96,21 @@ def evaluator(name: str = NUMPY) -> str:
     ----------
     name : str
         What computes the functions.
+    further : tuple of str
+        Modules that more than formulas of one variable go through, :func:`further_modules`.
     """
-    found = _code("compile.py")
+    parts = [_code(module) for module in ("compile.py", *further)]
     if name != NUMPY:
         packages = [f"{package} {installed_version(package)}" for package in packages_of(name)]
-        found = "\n".join([name, *packages, found, _code("namespaces.py"), _code("frameworks.py")])
-    return hashlib.sha256(found.encode()).hexdigest()
+        parts = [name, *packages, *parts, _code("namespaces.py"), _code("frameworks.py")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def further_modules(functions: Iterable[Function]) -> tuple[str, ...]:
+    """Return the modules that the values of some functions depend on, beside what computes formulas of one variable."""
+    chosen = tuple(functions)
+    lines = ("lines.py",) if any(function.lines for function in chosen) else ()
+    return (*lines, *(("models.py", "tape.py") if any(function.model is not None for function in chosen) else ()))
 
 
 def _code(module: str) -> str:
@@ -112,13 +122,21 @@ def _code(module: str) -> str:
     return ast.unparse(tree)
 
 
-def current_provenance(computed_by: str = NUMPY) -> dict[str, Any]:
-    """Return what the numbers of built-in schemes depend on, here and now, as manifests have it."""
+def current_provenance(computed_by: str = NUMPY, functions: Iterable[Function] = ()) -> dict[str, Any]:
+    """Return what the numbers of built-in schemes depend on, here and now, as manifests have it.
+
+    Parameters
+    ----------
+    computed_by : str
+        What computes the functions.
+    functions : iterable of Function
+        Which functions, if there may be others than formulas of one variable.
+    """
     return {
         "versions": versions(),
         "fingerprint": fingerprint(),
         "machine": machine(),
-        "evaluator": evaluator(computed_by),
+        "evaluator": evaluator(computed_by, further_modules(functions)),
     }
 
 

@@ -646,3 +646,8 @@ def _toml(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def evaluator_of(spec: str) -> str:
+    """Return what computed the functions of a run, from its spec in the canonical form."""
+    return str(parse_toml(spec, "spec of the run").get("evaluator", NUMPY))

@@ -513,7 +513,7 @@ _PROVENANCE = ("started", "versions", "fingerprint", "evaluator", "machine", "gi
 def _provenance(spec: Spec) -> dict[str, Any]:
     return {
         "started": _now(),
-        **current_provenance(spec.evaluator),
+        **current_provenance(spec.evaluator, spec.functions),
         "versions": versions_for(spec.schemes, spec.evaluator),
         "git": git_state(),
     }

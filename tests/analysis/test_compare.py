@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from diffbench import Function, OpaqueScheme, Spec, compare, run
 from diffbench.analysis.compare import TRANSITIONS, _points, bin_centres
 from diffbench.errors import EmptySelectionError
+from diffbench.report.tables import changes_table
 from diffbench.sweep.results import Status
 
 GRID = "1e-1:1e-4:1/decade"
@@ -89,6 +90,18 @@ def test_an_error_that_grows_shrinks_or_turns_round(factor, transition):
     back = compare(changed(base, estimate=estimate, status=status), base)
     opposite = {"worse": "better", "better": "worse", "ok to not ok": "not ok to ok"}.get(transition, transition)
     assert kinds(back)[opposite] == 1
+
+
+def test_changes_of_gradients_say_where_and_along_which_variable():
+    saddle = Function("saddle", "x**2 - x*y", [{"x": "1", "y": "2"}])
+    one, other = (measured(saddle, ["forward-1"]) for _ in range(2))
+    estimate = other.blocks[0].estimate.copy()
+    estimate[0, 1, 2] *= 1.5
+    found = compare(one, changed(other, estimate=estimate))
+    assert (found.changes[0].direction, found.changes[0].at) == ("y", "x=1, y=2")
+    assert [column.header for column in changes_table(found).columns][5:8] == ["point", "at", "along"]
+    plain = compare(measured(), changed(measured(), estimate=measured().blocks[0].estimate * 2))
+    assert not {"at", "direction"} & changes_table(plain).rows[0].keys()
 
 
 def test_the_gravest_change_comes_first():

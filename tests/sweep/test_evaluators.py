@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from diffbench import Function, OpaqueScheme, Spec, load, run
+from diffbench import Function, OpaqueScheme, Spec, compare, load, run
 from diffbench.analysis.baseline import baseline_of
+from diffbench.analysis.gate import judge
 from diffbench.analysis.pairing import Pairs
 from diffbench.errors import InputError
 from diffbench.functions.frameworks import FRAMEWORKS, why_not
@@ -89,6 +90,9 @@ def test_a_gate_knows_that_numpy_computed_the_baseline(tmp_path):
     before, after = map(baseline_of, runs)
     assert Pairs(before, before).is_same_platform
     assert Pairs(before, after).method == "other code that evaluates f: bounds"
+    assert "f was computed by numpy for the baseline, and by torch here" in judge(before, after).notes
+    assert compare(*runs).reasons[0] == "f was computed by numpy, and then by torch"
+    assert not any("computed by" in each for each in (*judge(after, after).notes, *compare(runs[1], runs[1]).reasons))
 
 
 def test_versions_are_those_of_the_framework_too():

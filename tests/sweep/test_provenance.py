@@ -5,8 +5,9 @@ import subprocess
 import numpy as np
 import pytest
 
+from diffbench.functions.suites import load_suite
 from diffbench.sweep import provenance
-from diffbench.sweep.provenance import evaluator, fingerprint, git_state, machine, versions
+from diffbench.sweep.provenance import evaluator, fingerprint, further_modules, git_state, machine, versions
 
 
 def test_versions_are_those_of_everything_that_computes():
@@ -52,6 +53,16 @@ def test_what_computes_f_is_told_apart_by_its_name_and_its_version(monkeypatch):
     monkeypatch.setattr(provenance, "installed_version", lambda package: f"newer {package}")
     assert evaluator.__wrapped__("torch") != before
     assert evaluator.__wrapped__() == evaluator()
+
+
+def test_costs_and_lines_go_through_further_code():
+    plain = load_suite("lab").functions
+    several, models = load_suite("multivariate").functions, load_suite("models").functions
+    further = [further_modules(functions) for functions in (plain, several, models, (*several, *models))]
+    assert further[:2] == [(), ("lines.py",)]
+    assert set(further[3]) == {"lines.py", "models.py", "tape.py"}
+    assert {"models.py", "tape.py"} <= set(further[2])
+    assert len({evaluator("numpy", each) for each in further}) >= 3
 
 
 def without_git_variables(monkeypatch):
