@@ -395,6 +395,8 @@ def _change(
 ) -> Change:
     before, after = blocks
     column = _columns(before)[place[2]]
+    direction, at = before.directions[place[1]] if before.directions else ("", "")
+    digits_before, digits_after, ulp_before, ulp_after = (finite(each[place]) for each in (*digits, *ulps))
     return Change(
         before.function,
         before.derivative,
@@ -406,6 +408,7 @@ def _change(
         TRANSITIONS[code],
         Status(before.status[place]).label,
         Status(after.status[place]).label,
-        *(finite(each[place]) for each in (*digits, *ulps)),
-        *(before.directions[place[1]] if before.directions else ()),
+        *(digits_before, digits_after, ulp_before, ulp_after),
+        direction,
+        at,
     )
