@@ -1,7 +1,9 @@
 """Runs, plans and pages in the dtypes beside those that numpy has everywhere."""
 
+import numpy as np
 import pytest
 
+from diffbench import load
 from diffbench.dtypes import NAMES, find_dtype
 
 
@@ -15,6 +17,29 @@ def test_the_work_in_mpmath_is_known_before(diffbench):
     words = ("plan", *what, "--dtype", "mp:30", "--epsilon", "1")
     found = diffbench(*words, "--format", "json").json
     assert (found["evaluations"], found["cells"]) == (1 + 2 * (1 + 1), 2 * (1 + 1))
+
+
+MODEL = """
+anatomy = true
+schemes = ["central-2"]
+epsilons = "1e-5"
+dtypes = ["mp:20"]
+[[functions]]
+name = "net"
+model = "two-layer-network"
+sizes = [2, 1]
+samples = 2
+"""
+
+
+def test_errors_of_the_cost_of_a_model_in_mpmath_have_no_parts(diffbench, tmp_path):
+    path = tmp_path / "net.toml"
+    path.write_text(MODEL, "utf-8")
+    assert diffbench("plan", str(path), "--format", "json").json["cells"] == 10
+    assert diffbench("run", str(path), "--out", "run", "--no-report").code == 0
+    blocks = load("run").blocks
+    assert sum(block.counts["ok"] for block in blocks) == 10
+    assert all(np.isnan(block.parts).all() for block in blocks)
 
 
 @pytest.mark.slow
