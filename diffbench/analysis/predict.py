@@ -185,8 +185,12 @@ def modelled_curves(
         The block's, where more is known of it than its formula.
     """
     schemes = [scheme_of(name, block.derivative) for name in block.schemes]
+    known = find_dtype(block.dtype)
     for p, reference in enumerate(block.references):
-        if reference.verdict != "certified" or not np.isfinite(block.x[p]) or find_dtype(block.dtype).unavailable:
+        if reference.verdict != "certified" or not np.isfinite(block.x[p]) or known.unavailable:
+            continue
+        # Where nothing could be measured in a wide dtype, its numbers are not kept.
+        if known.is_wide and block.exact_point(p) is None:
             continue
         own = function_at(block, p, function)
         if own is None:

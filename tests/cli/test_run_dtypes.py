@@ -54,6 +54,15 @@ def test_the_cost_of_a_model_in_mpmath(diffbench):
     assert row["norm_error"] < 1e-14
 
 
+def test_wide_dtypes_beside_a_framework_that_has_none(diffbench):
+    what = ("-f", "exp(sin(x))", "--at", "0.3", "--evaluator", "torch", "-s", "central-2", "--epsilon", "1e-2,1e-3")
+    dtypes = ("--dtype", "float32", "--dtype", "longdouble", "--dtype", "mp:20")
+    assert diffbench("run", *what, *dtypes, "--out", "run").code == 0
+    found = diffbench("show", "run", "--table", "model", "--format", "json")
+    assert {row["dtype"] for row in found.json} <= {"float32"}
+    assert diffbench("baseline", "accept", "run", "--name", "torch", "--by", "me", "--reason", "none").code == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "longdouble", "mp:30"])
 def test_a_page_of_every_dtype(dtype, diffbench, tmp_path):
