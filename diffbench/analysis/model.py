@@ -48,6 +48,9 @@ Array = npt.NDArray[Any]
 MEDIAN_OF_NORMAL = 0.6745
 """The median of |z| for a normal z of standard deviation 1."""
 
+REAL_STEP = Offset(Fraction(1))
+"""The real node at the distance of the imaginary one."""
+
 TINY_STEPS = (0.31, 0.13, 0.057, 0.021)
 """In units of u: imaginary steps at which nothing is truncated."""
 
@@ -262,9 +265,16 @@ class PointModel:
         if not scheme.cancels:
             return self._imaginary_noise() * derivative * np.ones_like(self._epsilon), arithmetic
         if CENTRE in scheme.offsets:
-            return 2**1.5 * self._error_at(CENTRE) / self._epsilon**2, arithmetic
+            return self._real_noise() / self._epsilon**2, arithmetic
         slope = np.abs(self.near.slope(np.zeros_like(self._epsilon)))
         return unit_roundoff(self.near.dtype) * slope / self._epsilon, arithmetic
+
+    def _real_noise(self) -> Array:
+        """Return the standard deviation of the error of 2 (f(x) − Re f(x + iε)), (E,)."""
+        if self.near.is_difference:
+            # f(x) is exactly 0, while Re f(x + iε) is a difference of rounded values as f is at x + ε.
+            return 2 * self._error_at(REAL_STEP)
+        return 2**1.5 * self._error_at(CENTRE)
 
     def _complex_scale(self, scheme: DifferenceScheme) -> Array:
         """Return what the complex values are rounded relative to, as the estimate shows it, (E,)."""

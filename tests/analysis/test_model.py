@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from diffbench import Function, Spec, run
 from diffbench.analysis.model import PointModel, equivalent_stencil, power_sums
 from diffbench.analysis.near import Near
+from diffbench.analysis.precision import cases
 from diffbench.analysis.predict import measured_curve, model_at
 from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
@@ -240,3 +241,23 @@ def test_wide_rounding_is_as_large_as_what_is_measured(dtype, name):
         ratios.extend(np.abs(block.error[0, p][ok]) / parts.error[ok])
     assert len(ratios) >= 40
     assert 1 / 4 < np.median(ratios) < 4
+
+
+# mixed partial derivatives -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_complex_steps_of_mixed_derivatives_are_as_accurate_as_the_model_says():
+    """Re g(iε) is a difference of values as large as f, though g itself is 0 at the point."""
+    gaps = []
+    for formula, points in (
+        ("x**2*y + sin(x*y)", [{"x": "1", "y": "2"}, {"x": "0.3", "y": "-1/3"}]),
+        ("exp(x*y)/(1 + x**2)", [{"x": "-2", "y": "1.7"}]),
+        ("log(x + y**2)*cos(x)", [{"x": "0.3", "y": "1.1"}]),
+    ):
+        function = Function("f", formula, points)
+        dtypes = ["float32", "float64", "longdouble"]
+        results = run(Spec(function, "complex-step-d2", "1:1e-10:3/decade", derivatives=2, dtypes=dtypes, rules=[]))
+        gaps.extend(case.gap for case in cases(results, [function]) if case.x == 0)
+    assert len(gaps) == 12
+    assert np.quantile(np.abs(gaps), 0.9) < 1.5
