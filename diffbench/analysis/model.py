@@ -54,6 +54,9 @@ REAL_STEP = Offset(Fraction(1))
 TINY_STEPS = (0.31, 0.13, 0.057, 0.021)
 """In units of u: imaginary steps at which nothing is truncated."""
 
+BESIDE = Fraction(81, 100)
+"""In units of ε: where the imaginary part is sampled in dtypes of more than 64 bits, at no node of any grid."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -195,18 +198,24 @@ class PointModel:
             self._values[offset] = self.near.size(float(offset.real) * self._epsilon, self._nodes.values(offset))
         return self._values[offset]
 
-    def _truncation(self, scheme: DifferenceScheme, usable: Array) -> Array:
+    def _series_truncation(self, scheme: DifferenceScheme, epsilon: Array) -> Array:
+        """Return the truncation at some epsilons as the series has it, wherever it holds."""
         sums, m = power_sums(scheme), scheme.derivative
         series = self.near.series[m:]
         terms = np.concatenate([[0.0], sums[m + 1 : m + series.size] * series[1:]])
-        truncation = np.polynomial.polynomial.polyval(self._epsilon, terms)
+        return np.asarray(np.polynomial.polynomial.polyval(epsilon, terms))
+
+    def _is_beyond(self, scheme: DifferenceScheme) -> Array:
+        """Return where the nodes lie beyond what the series is known to hold for, (E,)."""
         left, right = self.near.reach
         low, high = (float(end(k.real for k in scheme.offsets)) for end in (min, max))
         if scheme.needs_complex:
             low, high = -1.0, 1.0
         beyond = (high * self._epsilon > right) | (-low * self._epsilon > left)
-        if series.size < 2:
-            beyond[:] = True
+        return np.asarray(beyond | (self.near.series.size < scheme.derivative + 2))
+
+    def _truncation(self, scheme: DifferenceScheme, usable: Array) -> Array:
+        truncation, beyond = self._series_truncation(scheme, self._epsilon), self._is_beyond(scheme)
         if scheme.needs_complex:
             return np.asarray(np.where(beyond, np.nan, truncation))
         stencil = equivalent_stencil(scheme)
@@ -263,7 +272,7 @@ class PointModel:
         rounded = np.sqrt(scheme.derivative * rounding_variance(np.array([derivative]), self.near.dtype))
         arithmetic = rounded * self.near.unit * np.ones_like(self._epsilon)
         if not scheme.cancels:
-            return self._imaginary_noise() * derivative * np.ones_like(self._epsilon), arithmetic
+            return self._imaginary_noise(scheme) * derivative, arithmetic
         if CENTRE in scheme.offsets:
             return self._real_noise() / self._epsilon**2, arithmetic
         slope = np.abs(self.near.slope(np.zeros_like(self._epsilon)))
@@ -285,18 +294,28 @@ class PointModel:
         slope = np.abs(self.near.slope(np.zeros_like(self._epsilon)))
         return np.asarray(2 * slope / self._epsilon ** (scheme.derivative - 1))
 
-    def _imaginary_noise(self) -> float:
-        """Return the relative error of Im f(x + it)/t at small t, where nothing is truncated; NaN where f has none."""
-        u = unit_roundoff(self.near.dtype)
+    def _imaginary_noise(self, scheme: DifferenceScheme) -> Array:
+        """Return the relative error of Im f(x + iε)/ε beside what is truncated, (E,); NaN where f has no values."""
+        u, shape = unit_roundoff(self.near.dtype), self._epsilon.shape
         if find_dtype(self.near.dtype).complex is None:
-            return np.nan
+            return np.full(shape, np.nan)
         if self.near.function.evaluate is not None or not self._exact:
-            return u
-        errors, unit = self._nodes.imaginary_errors(self._exact, TINY_STEPS), self.near.unit
+            return np.full(shape, u)
+        if self.near.exact is not None:
+            return self._wide_imaginary_noise(scheme)
+        errors = self._nodes.imaginary_errors(self._exact, [Fraction(u) * Fraction(step) for step in TINY_STEPS])
         if errors.size == 0:
-            return np.nan
-        squares = np.square(errors / unit, where=np.isfinite(errors), out=np.zeros(errors.size))
-        return float(np.sqrt(np.mean(squares)) * unit + u / 4)
+            return np.full(shape, np.nan)
+        squares = np.square(errors, where=np.isfinite(errors), out=np.zeros(errors.size))
+        return np.full(shape, np.sqrt(np.mean(squares)) + u / 4)
+
+    def _wide_imaginary_noise(self, scheme: DifferenceScheme) -> Array:
+        """Return the same where mpmath may give Im f no more digits than f, so that it depends on ε."""
+        steps = [BESIDE * self._nodes.step(place) for place in range(self._epsilon.size)]
+        errors = self._nodes.imaginary_errors(self._exact, steps)
+        truncation = self._series_truncation(scheme, float(BESIDE) * self._epsilon) / float(self._exact)
+        errors = np.where(self._is_beyond(scheme), np.nan, errors - truncation)
+        return running_median(np.abs(errors)) / MEDIAN_OF_NORMAL + unit_roundoff(self.near.dtype) / 4
 
 
 @cache

@@ -15,7 +15,7 @@ from diffbench.analysis.wide import computed, imaginary_parts
 from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
-from diffbench.rounding import round_exactly, unit_roundoff
+from diffbench.rounding import round_exactly
 from diffbench.schemes.scheme import DifferenceScheme, Offset
 from diffbench.sweep.nodes import Panel, Section
 from diffbench.sweep.wide import as_double
@@ -53,15 +53,15 @@ class Nodes(ABC):
         """Return about what f is at real nodes, (E,); NaN where it has no value."""
 
     @abstractmethod
-    def imaginary_errors(self, derivative: Fraction, steps: Sequence[float]) -> Array:
-        """Return the relative errors of Im f(x + it)/t; none at all where f has no code for complex values.
+    def imaginary_errors(self, derivative: Fraction, steps: Sequence[Fraction]) -> Array:
+        """Return the relative errors of Im f(x + it)/t; none or NaN where f has no code for complex values.
 
         Parameters
         ----------
         derivative : Fraction
             The exact f′(x), not 0.
-        steps : sequence of float
-            The t in units of u.
+        steps : sequence of Fraction
+            The t, which are rounded to the dtype.
         """
 
 
@@ -110,14 +110,14 @@ class NarrowNodes(Nodes):
         """Return about what f is at real nodes, (E,); NaN where it has no value."""
         return self._near.rough(self._near.x + float(offset.real) * self.epsilon)
 
-    def imaginary_errors(self, derivative: Fraction, steps: Sequence[float]) -> Array:
+    def imaginary_errors(self, derivative: Fraction, steps: Sequence[Fraction]) -> Array:
         """Return the relative errors of Im f(x + it)/t; none at all where f has no code for complex values."""
         near, dtype = self._near, find_dtype(self._near.dtype).complex
         try:
             f = compile_formula(near.function.formula, str(dtype))
         except UnsupportedError:
             return np.empty(0)
-        t = (unit_roundoff(near.dtype) * np.array(steps)).astype(near.dtype)
+        t = np.array([float(step) for step in steps]).astype(near.dtype)
         values = f((near.x + 1j * t).astype(str(dtype))).imag.astype(np.float64) / t
         return np.asarray(values / float(derivative) - 1.0)
 
@@ -174,10 +174,10 @@ class WideNodes(Nodes):
         found = computed(self._near.function, self._place(offset.real), self._near.dtype)
         return np.array([np.nan if value is None else as_double(value) for value in found])
 
-    def imaginary_errors(self, derivative: Fraction, steps: Sequence[float]) -> Array:
-        """Return the relative errors of Im f(x + it)/t; none at all where f has no code for complex values."""
+    def imaginary_errors(self, derivative: Fraction, steps: Sequence[Fraction]) -> Array:
+        """Return the relative errors of Im f(x + it)/t; NaN where f has no complex value."""
         near = self._near
-        u = Fraction(unit_roundoff(near.dtype))
-        t = [self._round(u * Fraction(step)) for step in steps]
+        t = [self._round(step) for step in steps]
         pairs = zip(imaginary_parts(near.function, self._x, t, near.dtype), t, strict=True)
-        return np.array([as_double(value / step / derivative - 1) for value, step in pairs if value is not None])
+        found = [None if value is None or not step else value / step / derivative - 1 for value, step in pairs]
+        return np.array([np.nan if error is None else as_double(error) for error in found])

@@ -243,6 +243,20 @@ def test_wide_rounding_is_as_large_as_what_is_measured(dtype, name):
     assert 1 / 4 < np.median(ratios) < 4
 
 
+@pytest.mark.parametrize("formula", ["besselj(0, x)", "zeta(x)", "erf(x)", "airyai(x)", "gamma(x)", "atan(x)"])
+def test_complex_steps_in_multiple_precision_lose_what_mpmath_loses(formula):
+    """It gives Im f no more digits than f in some functions, and all of them in others."""
+    function = Function("f", formula, ["1.3"])
+    results = run(Spec(function, "complex-step", "1:1e-20:2/decade", dtypes="mp:20", rules=[]))
+    (case,) = cases(results, [function])
+    assert abs(case.gap) < 1
+    block = results.blocks[0]
+    bench = model_at(block, 0, function)
+    ends = bench.parts(parse_scheme("complex-step")).smooth_error[-1], measured_curve(block, 0, 0)[-1]
+    predicted, measured = np.maximum(ends, unit_roundoff("mp:20") * abs(bench.derivative))
+    assert abs(np.log10(predicted / measured)) < 1
+
+
 # mixed partial derivatives -------------------------------------------------------------------------------------------
 
 
