@@ -26,6 +26,9 @@ MAX_BITS = 3300
 MANTISSA_BITS = 10_000
 """What numbers are rounded to before they are written; Python refuses whole numbers of over 4300 digits."""
 
+RANGE_BITS = 131072
+"""Magnitudes beyond 2 to this power, or below 2 to its negative, are told by their sign alone."""
+
 WIDE = mpmath.MPContext()
 """The context in which irrational constants are computed: 400 bits, far more than any dtype has."""
 WIDE.prec = 400
@@ -215,6 +218,12 @@ def exact_mpf(value: Any) -> Fraction:
     sign, mantissa, exponent, _ = value._mpf_
     magnitude = int(mantissa) << exponent if exponent >= 0 else Fraction(int(mantissa), 1 << -exponent)
     return Fraction(-magnitude if sign else magnitude)
+
+
+def is_moderate(value: Any) -> bool:
+    """Return whether a finite mpmath number is 0 or from 2^-131072 to 2^131072, so that its rational can be held."""
+    _, mantissa, exponent, bits = value._mpf_
+    return not mantissa or abs(exponent + bits) <= RANGE_BITS
 
 
 def real_power(base: int, exponent: Fraction) -> Fraction:

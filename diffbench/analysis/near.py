@@ -141,7 +141,7 @@ class Near:
             exact = self.values([self.point + Fraction(t)])[0]
             if exact is not None:
                 terms = self.series * t ** np.arange(self.series.size)
-                if abs(float(exact) - terms.sum()) <= AGREEMENT * np.abs(terms).max():
+                if abs(as_double(exact) - terms.sum()) <= AGREEMENT * np.abs(terms).max():
                     return distance
         return 0.0
 
@@ -150,7 +150,7 @@ class Near:
         if self.exact is not None:
             found = references(self.function.formula, list(points), 0, word_digits(self.dtype))
             return [
-                middle_of(each) if each is not None and each.is_settled and each.ball.is_finite else None
+                middle_of(each) if each and each.is_settled and each.ball.is_finite and not each.ball.overflow else None
                 for each in found
             ]
         found = references(self.function.formula, list(points), 0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -175,7 +176,7 @@ def modelled_curves(
 ) -> Iterator[tuple[int, int, DifferenceScheme, PointModel]]:
     """Yield scheme and point of every curve of a block that the model covers, with the model.
 
-    It covers what has a formula and can be computed here, where the derivative is certified.
+    It covers what has a formula and can be computed here, where the derivative is certified and in float64's range.
 
     Parameters
     ----------
@@ -186,11 +187,10 @@ def modelled_curves(
     """
     schemes = [scheme_of(name, block.derivative) for name in block.schemes]
     known = find_dtype(block.dtype)
-    for p, reference in enumerate(block.references):
-        if reference.verdict != "certified" or not np.isfinite(block.x[p]) or known.unavailable:
-            continue
+    for p in range(len(block.references)):
         # Where nothing could be measured in a wide dtype, its numbers are not kept.
-        if known.is_wide and block.exact_point(p) is None:
+        is_kept = not known.is_wide or block.exact_point(p) is not None
+        if known.unavailable or not is_kept or not is_modelled(block, p):
             continue
         own = function_at(block, p, function)
         if own is None:
@@ -201,6 +201,13 @@ def modelled_curves(
         for s, scheme in enumerate(schemes):
             if scheme is not None:
                 yield s, p, scheme, model
+
+
+def is_modelled(block: Block, point: int) -> bool:
+    """Return whether a derivative is certified and float64 has both it and the point in its range."""
+    reference = block.references[point]
+    has_value = reference.hi is not None and isfinite(reference.hi)
+    return reference.verdict == "certified" and has_value and isfinite(block.x[point])
 
 
 def model_at(block: Block, point: int, function: Function) -> PointModel:
@@ -247,10 +254,10 @@ def _row(block: Block, s: int, p: int, scheme: DifferenceScheme, model: PointMod
         "point": block.first + p,
         **(block.directions[p]._asdict() if block.directions else {}),
         "x": float(block.x[p]),
-        "predicted_epsilon": None if expected is None else float(block.grid[expected.place]),
+        "predicted_epsilon": None if expected is None else finite(block.grid[expected.place]),
         "predicted_digits": None if expected is None else digits_of(expected.error, block, p),
         "digits_there": None if expected is None else digits_of(measured[expected.place], block, p),
-        "optimal_epsilon": None if best is None else float(block.grid[best.place]),
+        "optimal_epsilon": None if best is None else finite(block.grid[best.place]),
         "optimal_digits": None if best is None else digits_of(best.error, block, p),
         "ratio": None,
         "in_flat_region": None,

@@ -11,13 +11,13 @@ from diffbench.errors import UnsupportedError
 from diffbench.functions.function import Function
 from diffbench.functions.namespaces import check_analytic, evaluate_in_context
 from diffbench.multiple import LOCK, arithmetic
-from diffbench.rounding import exact_float, exact_mpf, round_array
+from diffbench.rounding import exact_float, exact_mpf, is_moderate, round_array
 
 Values = list[Fraction | None]
 
 
 def computed(function: Function, nodes: Sequence[Fraction], dtype: str) -> Values:
-    """Return f computed in the dtype at some of its numbers; None where it is not finite, or cannot be computed."""
+    """Return f computed in the dtype at some of its numbers; None where it is not finite or moderate, or cannot be."""
     try:
         values = _of_context(function, nodes, dtype) if _is_multiple(dtype) else _of_numpy(function, nodes, dtype)
     except UnsupportedError:
@@ -91,4 +91,4 @@ def _called(f: Any, node: Any) -> Any:
 def _exact(value: Any) -> Fraction | None:
     if isinstance(value, np.floating):
         return exact_float(value) if np.isfinite(value) else None
-    return exact_mpf(value) if value.context.isfinite(value) else None
+    return exact_mpf(value) if value.context.isfinite(value) and is_moderate(value) else None

@@ -20,6 +20,7 @@ from flint import acb, arb, ctx, fmpq, fmpz
 
 from diffbench.reference.definedness import EdgeProgram
 from diffbench.reference.program import Arithmetic, Operation, Program
+from diffbench.rounding import RANGE_BITS
 
 _LOCK = RLock()
 
@@ -29,10 +30,9 @@ SERIES_LENGTH = 400
 VANISHED = arb((1, -1200))
 """A ball inside ± this is taken for 0, certified absolutely."""
 
-_RANGE_BITS = 131072
-_LARGEST = arb((1, _RANGE_BITS))
-_LEAST = arb((1, -_RANGE_BITS))
-_SMALLEST = Fraction(1, 2**_RANGE_BITS)
+_LARGEST = arb((1, RANGE_BITS))
+_LEAST = arb((1, -RANGE_BITS))
+_SMALLEST = Fraction(1, 2**RANGE_BITS)
 """Values are taken over into rationals only within this range: exp(exp(25)) has 10¹⁰ bits."""
 
 _SMALLEST_PLAIN = 2.0**-900
@@ -137,7 +137,7 @@ class Ball(NamedTuple):
     @classmethod
     def beyond_range(cls, sign: int) -> "Ball":
         """Return a ball of which no more is told than that it overflows."""
-        return cls(arb((sign, _RANGE_BITS + 1)))
+        return cls(arb((sign, RANGE_BITS + 1)))
 
     @property
     def is_finite(self) -> bool:
@@ -196,7 +196,7 @@ class Ball(NamedTuple):
         if self.value is None:
             return 0
         if self.is_below_range:
-            return math.floor(_RANGE_BITS * _LOG10_2)
+            return math.floor(RANGE_BITS * _LOG10_2)
         if self.has_vanished:
             return math.floor((self.bits if self.is_zero else 1200) * _LOG10_2)
         accurate: int = min(self.bits, self.value.rel_accuracy_bits() - 1)
@@ -310,7 +310,7 @@ def _rational(exact: arb) -> Fraction | None:
 
 
 def _rational_of(mantissa: int, exponent: int) -> Fraction | None:
-    if mantissa and mantissa.bit_length() + exponent < -_RANGE_BITS:
+    if mantissa and mantissa.bit_length() + exponent < -RANGE_BITS:
         return None
     return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
 

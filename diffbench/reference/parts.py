@@ -11,6 +11,7 @@ D1 − D0.
 
 import cmath
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -230,7 +231,8 @@ class PartsProgram:
             return None
         with precision(_DISC_BITS):
             f = self._circle.at_present_precision()
-            size = abs(float(x))
+            exact = abs(Fraction(x))
+            size = float(exact) if exact <= sys.float_info.max else sys.float_info.max
             for largest in (max(1.0, size) * _LARGEST_DISC, float(_LARGEST_DISC), size):
                 disc = _best_disc(f, x, largest)
                 if disc is not None:
@@ -493,7 +495,7 @@ class _Work:
             return None
         value = series(epsilon) * epsilon**form.order
         if disc is not None:
-            value += arb(0, 1) * _power_of_two(disc.log_rest(form, math.log2(float(epsilon))))
+            value += arb(0, 1) * _power_of_two(disc.log_rest(form, _log2(epsilon)))
         return value if value.is_zero() or value.rel_accuracy_bits() >= _CERTAIN else None
 
 
@@ -504,13 +506,19 @@ def _dyadic(value: Number) -> arb:
     return arb(float(value))
 
 
+def _log2(epsilon: arb) -> float:
+    """Return the binary logarithm of a positive number, which float64 need not hold."""
+    size = float(epsilon)
+    return math.log2(size) if sys.float_info.min <= size < math.inf else float(epsilon.log() / arb.const_log2())
+
+
 def _is_finite(value: Any) -> bool:
     return value is not None and (isinstance(value, (Fraction, Complex)) or cmath.isfinite(value))
 
 
 def _could_tell(form: Form, epsilon: arb) -> bool:
     """Whether the present precision, or the highest one, would tell a truncation of ε^p from 0."""
-    needed = _ROOM + _CERTAIN - (form.derivative + form.order) * math.log2(float(epsilon))
+    needed = _ROOM + _CERTAIN - (form.derivative + form.order) * _log2(epsilon)
     return bool(ctx.prec >= min(needed, _BITS[-1]))
 
 

@@ -7,8 +7,10 @@ import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import resources
+from math import isfinite
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -19,9 +21,10 @@ from diffbench.functions.frameworks import NUMPY
 from diffbench.functions.suites import parse_toml
 from diffbench.report.escape import escape_latex, escape_markdown
 from diffbench.report.table import ordinal
-from diffbench.rounding import unit_roundoff
+from diffbench.rounding import shown, unit_roundoff
 from diffbench.sweep.epsilons import grid_of
 from diffbench.sweep.spec import evaluator_of
+from diffbench.sweep.wide import as_double
 
 USUAL_EPSILON = "usual ε: u^(1/(m+p)) · max(1, |x|), for the complex step u · max(1, |x|)"
 NO_ANSWER = "no answer counts as 0 digits, fewer than −2 are drawn as −2"
@@ -45,7 +48,7 @@ class Scope:
         Whether the usual step rule was run.
     epsilons : int
         How many there are on the grid.
-    largest, smallest : float
+    largest, smallest : Fraction
         Its ends.
     evaluator : str
         What computed the functions.
@@ -61,8 +64,8 @@ class Scope:
     unsettled: int
     has_usual: bool
     epsilons: int
-    largest: float
-    smallest: float
+    largest: Fraction
+    smallest: Fraction
     evaluator: str = NUMPY
 
 
@@ -107,8 +110,8 @@ def scope_of(pool: Pool, spec: str, emphasised: int) -> Scope:
         pool.unsettled,
         pool.usual is not None,
         len(grid),
-        float(grid[0]),
-        float(grid[-1]),
+        grid[0],
+        grid[-1],
         evaluator_of(spec),
     )
 
@@ -215,9 +218,14 @@ def _left_out(scope: Scope) -> str:
 
 
 def _epsilons(scope: Scope) -> str:
-    ends = f"from {scope.largest:.3g} to {scope.smallest:.3g}"
+    ends = f"from {_short(scope.largest)} to {_short(scope.smallest)}"
     grid = f"optimal ε: the best of {scope.epsilons} {ends}, by the running median"
     return f"{grid}; {USUAL_EPSILON}" if scope.has_usual else grid
+
+
+def _short(value: Fraction) -> str:
+    double = as_double(value)
+    return f"{double:.3g}" if double and isfinite(double) else shown(value)
 
 
 def _joined(*parts: str) -> str:

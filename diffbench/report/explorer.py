@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffbench.analysis.model import PointModel, power_sums
-from diffbench.analysis.predict import AS_GOOD, digits_of, function_at, measured_curve, model_at, optimum
+from diffbench.analysis.predict import AS_GOOD, digits_of, function_at, is_modelled, measured_curve, model_at, optimum
 from diffbench.dtypes import find_dtype
 from diffbench.errors import DiffbenchError, InputError, UnsupportedError
 from diffbench.functions.function import Function
@@ -205,8 +205,7 @@ def _why(block: Block, s: int, point: int) -> str:
 
 def _expected(block: Block, point: int, function: Function | None) -> dict[int, dict[str, Any]]:
     """Return what the error model says of each scheme that it covers, by its place; nothing where it has no model."""
-    reference, x = block.references[point], float(block.x[point])
-    if reference.verdict != "certified" or not np.isfinite(x) or not block.grid_size:
+    if not is_modelled(block, point) or not block.grid_size:
         return {}
     own = function_at(block, point, function)
     if own is None:
@@ -270,6 +269,8 @@ def _observed_order(block: Block, s: int, point: int) -> float:
     with np.errstate(all="ignore"):
         sizes = np.abs(block.parts[:, s, point, grid])
         usable = (sizes[0] >= TRUNCATED * sizes.sum(axis=0)) & (error > 0) & (block.status[s, point, grid] == Status.OK)
+    # Epsilons beyond the range of float64 have no place on the axis.
+    usable &= np.isfinite(block.grid) & (block.grid > 0)
     # The grid falls.
     places = np.flatnonzero(usable)[-SLOPE_CELLS:]
     if places.size < SLOPE_LEAST:

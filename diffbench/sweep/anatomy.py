@@ -15,7 +15,7 @@ from diffbench.multiple import arithmetic_of
 from diffbench.reference.parts import PARTS, Complex, Form, Measured, parts_of
 from diffbench.reference.program import NoBallError
 from diffbench.reference.verdict import Reference
-from diffbench.rounding import exact_float, exact_mpf
+from diffbench.rounding import exact_float, exact_mpf, is_moderate
 from diffbench.schemes.scheme import DifferenceScheme, Offset, Scheme
 from diffbench.schemes.step_rules import Rule
 from diffbench.sweep.nodes import NodeTable, Panel, Section
@@ -151,7 +151,7 @@ def multiple_parts(
 
 
 def _rationals(numbers: Array) -> list[Any]:
-    """Return mpmath's numbers as rationals; None for what is none, or not finite."""
+    """Return mpmath's numbers as rationals; None for what is none, not finite, or too large or small to be held."""
     return [None if number is None or isinstance(number, str) else _rational(number) for number in numbers]
 
 
@@ -159,8 +159,9 @@ def _rational(number: Any) -> Any:
     if not number.context.isfinite(number):
         return None
     if isinstance(number, number.context.mpc):
-        return Complex(exact_mpf(number.real), exact_mpf(number.imag))
-    return exact_mpf(number)
+        real, imag = number.real, number.imag
+        return Complex(exact_mpf(real), exact_mpf(imag)) if is_moderate(real) and is_moderate(imag) else None
+    return exact_mpf(number) if is_moderate(number) else None
 
 
 class _Wanted(NamedTuple):

@@ -118,7 +118,7 @@ class _Bench:
             grid=as_doubles(grid),
             x=as_doubles(x),
             references=self.truths[i].references,
-            chosen=cells.chosen[:, rows].astype(np.float64, copy=False),
+            chosen=as_doubles(cells.chosen[:, rows]),
             estimate=estimate.astype(np.float64, copy=False),
             error_estimate=np.broadcast_to(cells.error_estimate[:, rows], estimate.shape),
             evaluations=np.broadcast_to(cells.evaluations[:, rows], estimate.shape),

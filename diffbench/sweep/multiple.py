@@ -20,7 +20,7 @@ from diffbench.multiple import LOCK, Arithmetic, arithmetic
 from diffbench.reference.exact import are_defined
 from diffbench.reference.verdict import Reference
 from diffbench.reference.wide import middle_of, words_of
-from diffbench.rounding import exact_mpf
+from diffbench.rounding import exact_mpf, is_moderate
 from diffbench.schemes.scheme import DifferenceScheme, Offset, Scheme
 from diffbench.schemes.step_rules import StepRule
 from diffbench.sweep.anatomy import Seen, multiple_parts
@@ -279,7 +279,9 @@ class _Bench:
         self._exact[np.isnan(block.estimate)] = None
         for place in map(tuple, np.argwhere(~np.isnan(block.estimate))):
             if words[place[1]] is not None:
-                error[place] = as_double(exact_mpf(self._exact[place]) - middles[place[1]])
+                estimate = self._exact[place]
+                exact = exact_mpf(estimate) if is_moderate(estimate) else 0
+                error[place] = as_double(exact - middles[place[1]])
         # The epsilons of cells that were not measured are known too.
         grid = slice(0, len(self._grid))
         self._epsilon[..., grid] = np.where(

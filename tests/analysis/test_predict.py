@@ -199,3 +199,8 @@ def test_schemes_that_are_no_formulas_are_not_predicted():
     mine = OpaqueScheme("mine", lambda f, x, e: (f(x + e) - f(x)) / e)
     results = run(Spec("exp", ["forward-1", mine], "1e-2:1e-12"))
     assert {row["scheme"] for row in prediction_rows(results)} == {"forward-1"}
+
+
+def test_no_curve_is_modelled_whose_derivative_overflows():
+    points, epsilons = ["1", "1e-200"], "1e-1,1e-201"
+    assert set(rows_of("log(x)", "central-2", points, epsilons=epsilons, derivatives=[2])["point"]) == {0}

@@ -5,6 +5,7 @@ import pytest
 
 from diffbench import load
 from diffbench.dtypes import NAMES, find_dtype
+from diffbench.sweep.results import Status
 
 
 def test_help_names_the_dtypes(diffbench):
@@ -61,6 +62,43 @@ def test_wide_dtypes_beside_a_framework_that_has_none(diffbench):
     found = diffbench("show", "run", "--table", "model", "--format", "json")
     assert {row["dtype"] for row in found.json} <= {"float32"}
     assert diffbench("baseline", "accept", "run", "--name", "torch", "--by", "me", "--reason", "none").code == 0
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "asked", "ok"),
+    [
+        pytest.param("exp(x)", "1", ("1", "1e-1,1e-350"), 3, id="a small epsilon"),
+        pytest.param("exp(-x**2)", "1", ("1", "1e350,1e-1:1e-4:2/decade"), 3, id="a large epsilon"),
+        pytest.param("sin(x)", "1e-350", ("1", "1e-1,1e-355"), 4, id="a small x", marks=pytest.mark.slow),
+        pytest.param("log(x)", "1e350", ("1", "1e349,1e340"), 4, id="a large x"),
+        pytest.param("exp(-1000*x)", "1", ("1", "1e-1,1e-3"), 4, id="a small f", marks=pytest.mark.slow),
+        pytest.param("1e370 + x*1e370", "1", ("1", "1e-1,1e-3"), 0, id="a large f", marks=pytest.mark.slow),
+        pytest.param("exp(1e200*x)", "1e-200", ("2", "1e-1,1e-205"), 0, id="a large second derivative"),
+        pytest.param(
+            "log(x)",
+            "1e-200",
+            ("2", "1e-201,1e-205"),
+            0,
+            id="a large second derivative of a small x",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "cos(1e-200*x)", "1", ("2", "1e-1,1e150"), 4, id="a small second derivative", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_numbers_beyond_the_range_of_float64(formula, at, asked, ok, diffbench):
+    derivative, epsilons = asked
+    dtypes = [dtype for dtype in ("longdouble", "mp:20") if not find_dtype(dtype).unavailable]
+    what = ("-f", formula, "--at", at, "--derivative", derivative, "--epsilon", epsilons, "--rule", "usual")
+    named = [word for dtype in dtypes for word in ("--dtype", dtype)]
+    done = diffbench("run", *what, *named, "-s", "central-2", "-s", "complex-step", "--anatomy", "--out", "run")
+    assert (done.code, "Warning" in done.err) == (0, False), done.err
+    found = {block.dtype: np.count_nonzero(block.status[..., :2] == Status.OK) for block in load("run").blocks}
+    assert found == dict.fromkeys(dtypes, ok)
+    assert diffbench("show", "run", "--table", "model", "--format", "json").code == 0
+    accepted = diffbench("baseline", "accept", "run", "--name", "far", "--by", "me", "--reason", "none")
+    assert accepted.code == 0, accepted.err
 
 
 @pytest.mark.slow
