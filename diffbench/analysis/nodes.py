@@ -15,6 +15,8 @@ from diffbench.analysis.wide import computed, imaginary_parts
 from diffbench.dtypes import find_dtype
 from diffbench.errors import UnsupportedError
 from diffbench.functions.compile import compile_formula
+from diffbench.functions.frameworks import NUMPY
+from diffbench.functions.function import Evaluate
 from diffbench.rounding import round_exactly
 from diffbench.schemes.scheme import DifferenceScheme, Offset
 from diffbench.sweep.nodes import Panel, Section
@@ -112,14 +114,18 @@ class NarrowNodes(Nodes):
 
     def imaginary_errors(self, derivative: Fraction, steps: Sequence[Fraction]) -> Array:
         """Return the relative errors of Im f(x + it)/t; none at all where f has no code for complex values."""
-        near, dtype = self._near, find_dtype(self._near.dtype).complex
+        near, dtype = self._near, str(find_dtype(self._near.dtype).complex)
+        t = np.array([float(step) for step in steps]).astype(near.dtype)
         try:
-            f = compile_formula(near.function.formula, str(dtype))
+            values = self._complex_code(dtype)((near.x + 1j * t).astype(dtype))
         except UnsupportedError:
             return np.empty(0)
-        t = np.array([float(step) for step in steps]).astype(near.dtype)
-        values = f((near.x + 1j * t).astype(str(dtype))).imag.astype(np.float64) / t
-        return np.asarray(values / float(derivative) - 1.0)
+        return np.asarray(values.imag.astype(np.float64) / t / float(derivative) - 1.0)
+
+    def _complex_code(self, dtype: str) -> Evaluate:
+        """Return what computes f at complex numbers: without the noise, which is stated for real ones."""
+        function = self._near.function
+        return compile_formula(function.formula, dtype) if function.evaluator == NUMPY else function.compile(dtype)
 
 
 @final

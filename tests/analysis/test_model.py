@@ -188,6 +188,25 @@ def test_schemes_off_the_line_have_theory_lines_too(name):
     assert scheme.cancels == (lines.rounding[-1] > 1e6 * floor)
 
 
+def _modelled_complex_step(code, monkeypatch):
+    monkeypatch.setattr("diffbench.functions.function.compile_in", lambda formula, evaluator, dtype: code)
+    function = Function("f", "sin(x)", ["1"]).computed_by("torch")
+    found = PointModel(Near(function, 1.0, "float64"), exact_derivative("sin(x)", 1.0, 1, digits=32), GRID)
+    return found.parts(parse_scheme("complex-step"))
+
+
+def test_complex_steps_are_as_inaccurate_as_what_computes_f(monkeypatch):
+    parts = _modelled_complex_step(lambda x: np.sin(x) * (1 + 1e-6), monkeypatch)
+    np.testing.assert_allclose(parts.evaluation, 1e-6 * np.cos(1), rtol=1e-6)
+
+
+def test_what_computes_real_numbers_only_has_no_model_of_complex_steps(monkeypatch):
+    def real_only(x):
+        raise UnsupportedError("sin takes real numbers")
+
+    assert not _modelled_complex_step(real_only, monkeypatch).usable.any()
+
+
 # dtypes of more than 64 bits -----------------------------------------------------------------------------------------
 
 
