@@ -528,10 +528,8 @@ def _member(family: str, m: int, stated: int | None) -> DifferenceScheme:
 def _check_derivative(name: str, derivative: int) -> None:
     derivatives = _DERIVATIVES[name]
     if derivatives and derivative not in derivatives:
-        known = " and ".join(map(str, derivatives))
-        raise InputError(
-            f"scheme: {name} has no formula for derivative {derivative}, only for {known}: {name}-d{derivatives[0]}"
-        )
+        known = " and ".join(f"derivative {m} ({name}-d{m})" for m in derivatives)
+        raise InputError(f"scheme: {name} has no formula for derivative {derivative}, only for {known}")
 
 
 def _parse_richardson(match: re.Match[str], derivative: int, stated: int | None) -> DifferenceScheme:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -112,8 +113,11 @@ def test_any_member_of_a_family_can_be_named(name, canonical, evaluations):
         ("central-2-d0", "derivative 0 of"),
         ("forward-999", "order: 999"),
         ("forward-1-d200", "derivative 200 of"),
-        ("complex-step-d3", "complex-step has no formula for derivative 3"),
-        ("complex-step-45", "complex-step-45 has no formula for derivative 1"),
+        (
+            "complex-step-d3",
+            "complex-step has no formula for derivative 3, only for derivative 1 (complex-step-d1) and",
+        ),
+        ("complex-step-45", "no formula for derivative 1, only for derivative 2 (complex-step-45-d2)"),
         ("stencil()", "not a name"),
         ("stencil(0)", "1 nodes cannot give derivative 1"),
         ("stencil(0,1)-d2", "2 nodes cannot give derivative 2"),
@@ -130,7 +134,7 @@ def test_any_member_of_a_family_can_be_named(name, canonical, evaluations):
     ],
 )
 def test_what_is_no_scheme_is_refused(name, message):
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
         parse_scheme(name)
     assert len(str(caught.value)) < 300
 
