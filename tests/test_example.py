@@ -25,7 +25,7 @@ NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("example")
-    run(Spec("standard"), out=folder / "run")
+    run(Spec("standard", anatomy=True), out=folder / "run")
     judgement = judgement_of(load(folder / "run"))
     return write_paper(folder / "run", "md", folder / "paper", functions=["exp"], judgement=judgement)
 
