@@ -23,6 +23,8 @@ MAX_EXPONENT = 400
 MAX_POWER_BITS = 2500
 MAX_BITS = 3300
 """Of numerator and denominator together: what is exact is written in under MAX_DIGITS digits, and read back."""
+MAX_SCALE = 16_500
+"""Of the power of two in a point: longdouble and float128 have numbers from 2^-16494 to below 2^16384."""
 MANTISSA_BITS = 10_000
 """What numbers are rounded to before they are written; Python refuses whole numbers of over 4300 digits."""
 
@@ -34,6 +36,7 @@ WIDE = mpmath.MPContext()
 WIDE.prec = 400
 
 _NUMBER = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+)\^([+-]?\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?)", re.ASCII)
+_SCALED = re.compile(r"([+-]?\d+)\*2\^([+-]?\d{1,5})", re.ASCII)
 
 
 def exact_number(value: object, name: str = "number") -> Fraction:
@@ -94,6 +97,30 @@ def _parse_number(text: str, name: str) -> Fraction:
     else:
         magnitude = Fraction(decimal) * Fraction(10) ** int(exponent or 0)
     return -magnitude if sign == "-" else magnitude
+
+
+def exact_point(value: object, name: str) -> Fraction:
+    """Return the rational of :func:`exact_number`, or that of a text such as ``"3*2^-16000"``.
+
+    Every number of every dtype can be written so, however far from 1 it is.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+
+    Examples
+    --------
+    >>> exact_point("-3*2^-2", "point")
+    Fraction(-3, 4)
+    """
+    match = _SCALED.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= MAX_DIGITS else None
+    if match is None:
+        return exact_number(value, name)
+    factor, power = map(int, match.groups())
+    if abs(power) > MAX_SCALE:
+        raise InputError(f"{name}: {match[0][:60]!r} has a power of two beyond ±{MAX_SCALE}")
+    return factor * Fraction(2) ** power
 
 
 def check_dtype(name: str) -> str:
@@ -274,8 +301,23 @@ def shown(value: Fraction) -> str:
     return exact if exact and len(exact) < 12 else decimal_text(mpmath.mpf(value.numerator) / value.denominator, 6)
 
 
+def _scaled(value: Fraction) -> tuple[Fraction, int]:
+    """Return a number that is not 0 without its powers of two, and how many these are."""
+    power = 0
+    for part, sign in ((value.numerator, 1), (value.denominator, -1)):
+        power += sign * ((part & -part).bit_length() - 1)
+    return value / Fraction(2) ** power, power
+
+
 def exact_text(value: Fraction) -> str:
-    """Return a text that :func:`exact_number` reads back to the same rational; a decimal where one is short."""
+    """Return a text that :func:`exact_number` reads back to the same rational; a decimal where one is short.
+
+    A number of a dtype that is too long for that is written as :func:`exact_point` reads it.
+    """
+    if value.numerator.bit_length() + value.denominator.bit_length() > MAX_BITS:
+        odd, power = _scaled(value)
+        if odd.denominator == 1:
+            return f"{odd}*2^{power}"
     rest = value.denominator
     for prime in (2, 5):
         while rest % prime == 0:

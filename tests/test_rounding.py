@@ -17,6 +17,7 @@ from diffbench.rounding import (
     decimal_text,
     exact_mpf,
     exact_number,
+    exact_point,
     exact_text,
     real_power,
     round_array,
@@ -250,6 +251,26 @@ def test_exact_text_reads_back(value):
 )
 def test_exact_text_is_a_decimal_where_one_is_short(value, text):
     assert exact_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3 * Fraction(2) ** -16400, "3*2^-16400"),
+        (-5 * Fraction(2) ** 16383, "-5*2^16383"),
+        (Fraction(-1, 2**16494), "-1*2^-16494"),
+        (Fraction(2) ** -1074, str(Fraction(2) ** -1074)),
+    ],
+)
+def test_every_number_of_a_dtype_is_a_point_that_can_be_written(value, text):
+    assert exact_text(value) == text
+    assert exact_point(text, "point") == value
+
+
+@pytest.mark.parametrize("text", ["3*2^16501", "1*2^-99999", "1*2^-100000", "3*2^x", "1/3*2^-5", "2**3", "*2^3"])
+def test_other_powers_of_two_are_no_points(text):
+    with pytest.raises(InputError, match=r"^point: "):
+        exact_point(text, "point")
 
 
 @pytest.mark.parametrize("number", [2**4000, Fraction(1, 3**3000)], ids=["large", "small"])

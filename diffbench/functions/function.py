@@ -33,7 +33,7 @@ from diffbench.functions.grammar import (
 from diffbench.functions.lines import Line, axes, evaluate_along, formula_along, pairs, read_vectors
 from diffbench.functions.models import Model, cost_along
 from diffbench.functions.noise import Noise, parse_noise
-from diffbench.rounding import exact_float, exact_number, exact_text, round_to
+from diffbench.rounding import exact_float, exact_point, exact_text, round_to
 
 SHOWN_POINTS = 6
 """How many points a Function shows of itself."""
@@ -464,7 +464,7 @@ def _check_used(formula: Formula, declared: tuple[str, ...], name: str) -> None:
 
 def _exact(points: Sequence[object], region: Domain, name: str) -> tuple[Fraction, ...]:
     """Return the points of a function of one variable, or refuse them."""
-    exact = tuple(exact_number(point, f"point of {name}") for point in points)
+    exact = tuple(exact_point(point, f"point of {name}") for point in points)
     outside = [str(point) for point, value in zip(points, exact, strict=True) if not region.interval_of(value)]
     if outside:
         raise InputError(f"point: {outside[0]} is outside the domain {region} of {name}")

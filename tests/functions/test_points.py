@@ -5,12 +5,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from diffbench.dtypes import PLAIN
+from diffbench import Spec, load, run
+from diffbench.dtypes import PLAIN, find_dtype
 from diffbench.errors import InputError
 from diffbench.functions.function import Function
 from diffbench.functions.points import KINDS, Format, parse_points, with_points
 from diffbench.functions.suites import load_suite
-from diffbench.rounding import round_to
+from diffbench.rounding import MAX_BITS, round_exactly, round_to
 
 LINE = Function("line", "x", ["0"])
 BITS = {"float16": np.int16, "float32": np.int32, "float64": np.int64}
@@ -50,6 +51,19 @@ def test_points_are_numbers_of_the_dtype_in_the_domain_and_distinct(kind, dtype)
         assert len(set(points)) == len(points) == 7
         assert all(function.domain.interval_of(point) for point in points)
         assert all(round_to(point, dtype) == point for point in points)
+
+
+@pytest.mark.skipif(bool(find_dtype("longdouble").unavailable), reason="longdouble is double here")
+@pytest.mark.parametrize("kind", KINDS)
+def test_points_of_longdouble_are_run_and_kept(kind, tmp_path):
+    spec = Spec(Function("f", "tanh(x)", ["0"]), "central-2", "1e-3", dtypes="longdouble", points=f"{kind}:5", rules=[])
+    (function,) = spec.functions
+    assert [round_exactly(point, "longdouble") for point in function.points] == list(function.points)
+    assert max(point.numerator.bit_length() + point.denominator.bit_length() for point in function.points) > MAX_BITS
+    found = run(spec, out=tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert Spec.from_text(again.spec).functions[0].points == function.points
+    assert [found.blocks[0].exact_point(p) for p in range(5)] == list(function.points)
 
 
 @pytest.mark.parametrize("kind", ["ordinals", "powers-of-two"])
