@@ -50,7 +50,7 @@ def test_200_random_formulas_against_the_oracle(dtype, allow_complex):
 
 @pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_a_few_random_formulas_against_the_oracle(dtype):
-    check_verdicts([judge(each, dtype) for each in smooth_functions(5, seed=7)], dtype)
+    check_verdicts([judge(each, dtype) for each in smooth_functions(2, seed=7)], dtype)
 
 
 def test_the_random_formulas_are_the_same_every_time_and_in_no_suite():

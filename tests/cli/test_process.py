@@ -104,7 +104,8 @@ def test_numbers_are_printed_in_utf8_whatever_the_locale(done):
     assert "ε" in outcome.stdout.decode("utf-8")
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_leaves_whole_files(number, tmp_path):
     # The standard suite is one piece of work, and nearly done when its first line is read; this is several.
     several = ("--dtype", "float32", "--dtype", "float64", "--epsilon", "1:1e-16:40/decade")

@@ -35,6 +35,7 @@ def test_functions_are_chosen(diffbench, folder, tmp_path):
     assert "exp-d1-float64.svg" not in names
 
 
+@pytest.mark.slow
 def test_all_figures_are_every_point_three_ways(diffbench, folder, tmp_path):
     arguments = ("--format", "md", "-f", "exp", "--figures", "all", "--out", str(tmp_path))
     done = diffbench("report", str(folder), *arguments)

@@ -145,6 +145,7 @@ def test_after_a_fork_the_child_stays_with_its_parent(child):
     assert child.process is before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of processor time")
 def test_a_child_that_nobody_waits_for_ends_with_its_time(child):
     """A parent that was killed leaves no process behind that computes for ever."""
@@ -155,6 +156,7 @@ def test_a_child_that_nobody_waits_for_ends_with_its_time(child):
     child.end()
 
 
+@pytest.mark.slow
 def test_an_interrupted_wait_leaves_no_answer_for_the_next_request(child, monkeypatch):
     assert ask(child, "x**2", 3).value == 6
 

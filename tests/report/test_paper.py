@@ -318,6 +318,7 @@ def test_figures_keep_their_lines_on_a_page(results):
 # every curve, and the same bytes --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_all_curves_are_drawn_three_ways(tmp_path):
     functions = [Function("exp", "exp(x)", ["0", "1"]), Function("linear", "2*x", ["3"])]
     results = run(Spec(functions, ["central-2", "forward-1"], "1e-1:1e-9:1/decade"))

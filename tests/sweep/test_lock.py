@@ -86,6 +86,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(fork, writer, tmp_path
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_written_says_running_then_complete(writer, tmp_path):
     process = writer()
     assert status(tmp_path / "run")[0] == "running"

@@ -196,6 +196,7 @@ def test_in_memory_a_shard_holds_its_part_only():
 # the command line -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_line_measures_shards_and_merges_them(fork, tmp_path):
     what = ("--suite", "lab", "--epsilon", "1e-2,1e-4", "--quiet")
     for i, name in enumerate("ab", 1):
