@@ -408,7 +408,10 @@ def _change(
         TRANSITIONS[code],
         Status(before.status[place]).label,
         Status(after.status[place]).label,
-        *(digits_before, digits_after, ulp_before, ulp_after),
+        digits_before,
+        digits_after,
+        ulp_before,
+        ulp_after,
         direction,
         at,
     )

@@ -29,7 +29,7 @@ from diffbench.analysis.pairing import TRANSITIONS, Pairs, by
 from diffbench.errors import EmptySelectionError, InputError, NotComparableError
 from diffbench.rounding import unit_roundoff
 from diffbench.sweep.bounds import Override
-from diffbench.sweep.results import LONGEST_PLACE, Results, Status
+from diffbench.sweep.results import Results, Status, shortened
 
 Array = npt.NDArray[Any]
 
@@ -309,8 +309,7 @@ def _summed(rule: Rule, pairs: Pairs) -> Iterator[Finding]:
 
 def _place(found: Baseline, name: CurveName) -> str:
     if name.direction:
-        at = name.at if len(name.at) <= LONGEST_PLACE else f"{name.at[:LONGEST_PLACE]}…"
-        return f"{name.function} at {at} along {name.direction}"
+        return f"{name.function} at {shortened(name.at)} along {name.direction}"
     return f"{name.function} at point {name.point} (x = {found.x[found.rows[name]]:.6g})"
 
 

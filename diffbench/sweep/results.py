@@ -84,11 +84,16 @@ RECORDED = Record._fields
 """What is written down, by name."""
 
 
+def shortened(at: str) -> str:
+    """Return a point of several variables as titles and sentences have it."""
+    return at if len(at) <= LONGEST_PLACE else f"{at[:LONGEST_PLACE]}…"
+
+
 def where(part: "Block | Curves", point: int, digits: int) -> str:
     """Return where the derivative of a row is taken, as titles have it: ``x = 0.1``, or ``x=1, y=2, along y``."""
     if part.directions:
         direction, at = part.directions[point]
-        return f"{at}, along {direction}" if len(at) <= LONGEST_PLACE else f"{at[:LONGEST_PLACE]}…, along {direction}"
+        return f"{shortened(at)}, along {direction}"
     return f"x = {part.x[point]:.{digits}g}"
 
 
