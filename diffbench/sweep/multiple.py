@@ -280,6 +280,7 @@ class _Bench:
         for place in map(tuple, np.argwhere(~np.isnan(block.estimate))):
             if words[place[1]] is not None:
                 estimate = self._exact[place]
+                # One that is too large is not finite in float64 either, and has no error: what is left is too small.
                 exact = exact_mpf(estimate) if is_moderate(estimate) else 0
                 error[place] = as_double(exact - middles[place[1]])
         # The epsilons of cells that were not measured are known too.
