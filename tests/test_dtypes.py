@@ -127,7 +127,7 @@ def test_a_dtype_that_is_not_here_is_rows_with_the_reason(without_ml_dtypes, tmp
 # every dtype ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "longdouble", "mp:20"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "longdouble", pytest.param("mp:20", marks=pytest.mark.slow)])
 def test_a_dtype_gives_the_same_bytes_however_it_is_measured(dtype, tmp_path):
     schemes = ["central-2", "richardson(forward-1)", "complex-step"]
     spec = Spec(FUNCTIONS, schemes, dtypes=[dtype], derivatives=[1, 2], epsilons="1:1e-3:1/decade")

@@ -34,6 +34,7 @@ def test_importing_the_package_imports_next_to_nothing():
     assert loaded & (HEAVY | {"click"}) == set()
 
 
+@pytest.mark.slow
 def test_neither_spec_nor_sweep_looks_for_plugins_or_imports_pandas(tmp_path):
     code = """
 import sys

@@ -112,13 +112,14 @@ def test_the_stencil_alone_gives_them_too(formula, x, epsilon, printed):
 def test_forward_differences_on_the_command_line(formula, x, epsilon, printed, command):
     out = command(
         *("run", "-f", formula, "--at", x, "-s", "forward-1", "--epsilon", epsilon, "--out", "run"),
-        *("--quiet", "--format", "json"),
+        *("--quiet", "--no-report", "--format", "json"),
     )
     rows = [row for row in json.loads(out) if not row["rule"]]
     assert is_printed(formula, [row["estimate"] for row in rows], printed)
     assert len(rows) == 1
 
 
+@pytest.mark.slow
 def test_the_suite_on_the_command_line_prints_estimates_in_full_beside_the_exact_values(command):
     lines = command("run", "--suite", "lab", "--out", "run", "--quiet").splitlines()
     for formula, x, epsilon, printed in FORWARD:

@@ -271,7 +271,18 @@ def test_only_failed_cells_count_against_a_run(monkeypatch, tmp_path, capsys):
     from diffbench.cli import run as verb
 
     monkeypatch.setattr(verb, "raise_on_sigterm", lambda: None)
-    arguments = ["-f", "abs", "-f", "sqrt", "--epsilon", "1,1e-30", "--out", str(tmp_path / "run"), "--quiet"]
+    arguments = [
+        "-f",
+        "abs",
+        "-f",
+        "sqrt",
+        "--epsilon",
+        "1,1e-30",
+        "--out",
+        str(tmp_path / "run"),
+        "--quiet",
+        "--no-report",
+    ]
     assert not verb.command.main(arguments, standalone_mode=False)
     counts = load(tmp_path / "run").counts
     assert counts["failed"] == 0

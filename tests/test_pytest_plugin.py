@@ -166,6 +166,7 @@ def test_untimed_checks_are_shown_to_those_who_ask(tmp_path):
     assert "accuracy" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_project_without_pytest_benchmark(tmp_path):
     done = in_a_project(tmp_path, "-v", "-p", "no:benchmark", files=["test_derivatives.py"])
     results = dict(re.findall(r"::(\S+) (PASSED|FAILED|ERROR)", done.stdout))

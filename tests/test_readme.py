@@ -134,6 +134,7 @@ def regrets(markdown):
     return {(row[0], row[1]): [float(cell) for cell in row[5:]] for row in rows}
 
 
+@pytest.mark.slow
 def test_regret_is_what_the_program_measures():
     results = run(Spec("standard", ["forward-1", "central-2"], rules="all"))
     measured, printed = regrets(to_markdown(regret_table(results))), regrets(REGRET)

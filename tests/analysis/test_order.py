@@ -68,6 +68,7 @@ def counted(functions, derivative):
     return counts
 
 
+@pytest.mark.slow
 def test_every_scheme_has_its_order_at_a_point_of_every_sixteenth_standard_function():
     functions = load_suite("standard").functions[::16]
     sampled = [each.at([each.points[i % len(each.points)]]) for i, each in enumerate(functions)]

@@ -50,7 +50,7 @@ def test_figures_on_the_standard_suite(dtype, derivative):
     check_figures(predict(run(Spec("standard", dtypes=dtype, derivatives=derivative))), least)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_figures_on_a_few_functions_of_it(dtype):
     """Of a hundred curves a share of 0.95 is known to two in a hundred, its binomial spread; twice that is allowed."""
     names = ["exp", "runge", "log", "sin-100x", "gamma", "offset-sin", "expanded-20"]

@@ -53,6 +53,7 @@ def test_a_few_random_formulas_against_the_oracle(dtype):
     check_verdicts([judge(each, dtype) for each in smooth_functions(2, seed=7)], dtype)
 
 
+@pytest.mark.slow
 def test_the_random_formulas_are_the_same_every_time_and_in_no_suite():
     first, second = ([(each.formula.text, each.points) for each in smooth_functions(30)] for _ in range(2))
     assert first == second

@@ -103,6 +103,7 @@ def test_classes_are_tags_and_all_is_their_union(frame):
     assert everything["lost_worst"] == max(smooth["lost_worst"], kinked["lost_worst"], root["lost_worst"])
 
 
+@pytest.mark.slow
 def test_regret_of_a_run_that_kept_summaries_only(swept, frame, tmp_path):
     spec = Spec(FUNCTIONS, SCHEMES, rules="all", dtypes=["float32", "float64"])
     run(spec, out=tmp_path / "run", keep="summary", block_size=200)

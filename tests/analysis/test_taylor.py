@@ -151,7 +151,7 @@ FUNCTIONS = {
 }
 
 
-HOW_MANY = pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.slow)])
+HOW_MANY = pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
 
 
 @HOW_MANY

@@ -6,6 +6,7 @@ SADDLE = ("-f", "x**2*y + sin(y)", "--at", "x=1,y=2")
 FEW = ("-s", "central-2", "--epsilon", "1e-2:1e-5:1/decade", "--quiet")
 
 
+@pytest.mark.slow
 def test_a_run_is_stored_reported_shown_and_compared(diffbench, tmp_path):
     assert diffbench("run", *SADDLE, *FEW, "--derivative", "1", "--derivative", "2", "--out", "one").code == 0
     page = (tmp_path / "one" / "report.html").read_text("utf-8")

@@ -103,6 +103,7 @@ def test_a_plan_counts_as_many_evaluations_as_there_are(points):
     assert found.cells == sum(results.counts.values()) == spec.planned
 
 
+@pytest.mark.slow
 def test_a_plan_is_not_far_from_the_bytes_that_are_written(tmp_path):
     spec = Spec("standard", ["central-4", "forward-1"])
     for keep in ("cells", "summary"):
@@ -316,7 +317,8 @@ def dying(times, monkeypatch):
 MANY = (*("--suite", "standard", "-s", "forward-1", "--dtype", "float32", "--dtype", "float64"), "--no-report")
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
 def test_a_worker_that_dies_costs_a_retry_not_the_run(times, diffbench, monkeypatch, tmp_path):
     calls = dying(times, monkeypatch)
     code, out, err = diffbench("run", *MANY, "--no-anatomy", "--quiet", "--out", "run", "--executor", "processes")
@@ -327,6 +329,7 @@ def test_a_worker_that_dies_costs_a_retry_not_the_run(times, diffbench, monkeypa
     assert load(tmp_path / "run").to_frame().equals(whole.to_frame())
 
 
+@pytest.mark.slow
 def test_workers_that_die_again_and_again_end_the_run_which_can_be_resumed(diffbench, monkeypatch, tmp_path):
     calls = dying(99, monkeypatch)
     code, out, err = diffbench("run", *MANY, "--no-anatomy", "--quiet", "--out", "my run")

@@ -59,6 +59,7 @@ def test_warnings_are_errors_and_there_are_none(tmp_path):
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_show_prints_what_run_printed(done):
     folder, outcome = done
     first = diffbench("show", "lab", cwd=folder)
@@ -91,6 +92,7 @@ def test_mistakes_are_one_line_without_traceback(arguments, code, says, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_numbers_are_printed_in_utf8_whatever_the_locale(done):
     folder, _ = done
     outcome = subprocess.run(

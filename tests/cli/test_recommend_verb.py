@@ -142,7 +142,7 @@ def test_every_mistake_is_one_line_with_its_code(diffbench, code, words, argumen
 
 
 def test_show_prints_the_model_and_the_printed_optima(diffbench):
-    assert diffbench("run", "-f", "exp(x)", "--at", "1", "-s", "central-2", "--out", "r", "--quiet").code == 0
+    assert diffbench("run", "-f", "exp(x)", "--at", "1", "-s", "central-2", "--out", "r", "--no-report").code == 0
     (row,) = diffbench("show", "r", "--table", "model", "--format", "json").json
     assert row["in_flat_region"] is True
     assert row["scheme"] == "central-2"

@@ -55,6 +55,7 @@ def test_the_cost_of_a_model_in_mpmath(diffbench):
     assert row["norm_error"] < 1e-14
 
 
+@pytest.mark.slow
 def test_wide_dtypes_beside_a_framework_that_has_none(diffbench):
     what = ("-f", "exp(sin(x))", "--at", "0.3", "--evaluator", "torch", "-s", "central-2", "--epsilon", "1e-2,1e-3")
     dtypes = ("--dtype", "float32", "--dtype", "longdouble", "--dtype", "mp:20")
@@ -67,7 +68,7 @@ def test_wide_dtypes_beside_a_framework_that_has_none(diffbench):
 @pytest.mark.parametrize(
     ("formula", "at", "asked", "ok"),
     [
-        pytest.param("exp(x)", "1", ("1", "1e-1,1e-350"), 3, id="a small epsilon"),
+        pytest.param("exp(x)", "1", ("1", "1e-1,1e-350"), 3, id="a small epsilon", marks=pytest.mark.slow),
         pytest.param(
             "exp(-x**2)", "1", ("1", "1e350,1e-1:1e-4:2/decade"), 3, id="a large epsilon", marks=pytest.mark.slow
         ),

@@ -36,12 +36,14 @@ def test_a_table_fits_and_nothing_in_it_is_cut(folder, columns):
     assert ("left out on this narrow terminal" in words) == (columns < 130)
 
 
+@pytest.mark.slow
 def test_constant_columns_are_said_once(folder):
     lines = screen(160, "show", str(folder))
     assert lines[0].strip() == "Which scheme? · derivative 1 · float64"
     assert "float64" not in "".join(lines[1:])
 
 
+@pytest.mark.slow
 def test_numbers_are_rounded_for_people_only(folder, diffbench):
     person = " ".join(screen(160, "show", str(folder)))
     assert re.search(r"complex-step +1 +2 +1\d\.\d +1\d\.\d ", person)

@@ -105,6 +105,7 @@ def test_the_points_of_one_call_share_the_time_limit():
     assert {reference.reason for reference in found} == {"not settled within the time limit of 0.25 s"}
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_without_it():
     functions = [Function("endless", ENDLESS, ["1e100"]), Function("plain", "x**2", ["3"])]
     frame = run(Spec(functions, ["forward-1"], ["1e-3"], rules=[], time_limit=0.25)).to_frame().set_index("function")
@@ -112,6 +113,7 @@ def test_a_sweep_goes_on_without_it():
     assert frame["reason"]["endless"] == "not settled within the time limit of 0.25 s"
 
 
+@pytest.mark.slow
 def test_what_is_not_settled_in_time_counts_as_defined():
     assert are_defined(parse_formula("1/(zeta(x) - 1)"), [Fraction(10) ** 100], time_limit=0.25) == [True]
 
@@ -191,6 +193,7 @@ def test_nothing_is_imported_from_the_current_folder(tmp_path, monkeypatch):
         own.end()
 
 
+@pytest.mark.slow
 def test_no_child_outlives_its_parent_and_nothing_an_import_prints_disturbs(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("print('noise', flush=True)\n", "utf-8")
     script = (

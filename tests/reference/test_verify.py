@@ -18,7 +18,7 @@ from diffbench.reference.verify import verify
 @pytest.mark.parametrize(
     "suite",
     [
-        pytest.param(each, marks=[pytest.mark.slow] * (each in {"multivariate", "ml"}))
+        pytest.param(each, marks=[pytest.mark.slow] * (each in {"standard", "multivariate", "ml"}))
         for each in BUILT_IN
         if each != "models"
     ],

@@ -360,6 +360,7 @@ def test_what_rounding_hides_is_not_said_to_be_undefined(text, x):
 # Limits ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_long_formulas_at_high_precision_are_left_to_a_process_that_can_be_ended():
     text = "+".join(f"sin({n}*x)" for n in range(1, 100))
     assert reference(text, "1/3").verdict == "certified"

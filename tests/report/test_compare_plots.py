@@ -151,6 +151,7 @@ def test_the_schemes_that_changed_most_come_first_and_the_rest_is_counted():
     assert "3 more schemes" in comparison_figure(found).axes[1].get_xlabel()
 
 
+@pytest.mark.slow
 def test_the_same_comparison_gives_the_same_bytes(base):
     found = compare(base, changed(base, 1.1))
     for kind in ("svg", "png", "pdf"):

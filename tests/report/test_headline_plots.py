@@ -44,6 +44,12 @@ def by_name(results):
     return found | {"over-x": accuracy_over_x(results)}
 
 
+@pytest.fixture(scope="module")
+def headlines(standard):
+    """Return the figures of the standard suite, for tests that change nothing of them."""
+    return by_name(standard)
+
+
 def texts(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
@@ -148,8 +154,8 @@ def test_the_front_that_is_drawn_is_named(few):
     assert "on the front, dashed, from cheap to dear: " in headline.caption
 
 
-def test_every_number_of_evaluations_has_a_tick(standard):
-    (axes,) = by_name(standard)["work-precision"].figure.axes
+def test_every_number_of_evaluations_has_a_tick(standard, headlines):
+    (axes,) = headlines["work-precision"].figure.axes
     evaluations = {work.evaluations for work in work_and_digits(pools(standard.curves)[0])}
     assert {7, 8} < evaluations
     assert {label.get_text() for label in axes.get_xticklabels()} == {str(number) for number in evaluations}
@@ -186,18 +192,18 @@ def test_schemes_of_equal_price_stand_beside_each_other():
     assert 0 < places["c"] < 1
 
 
-def test_a_crowd_is_grey_and_eight_are_named_and_who_is_on_the_front(standard):
-    for headline in by_name(standard).values():
+def test_a_crowd_is_grey_and_eight_are_named_and_who_is_on_the_front(standard, headlines):
+    for headline in headlines.values():
         named = [text for text in texts(headline.figure) if text in standard.curves[0].schemes]
         assert 8 <= len(set(named)) <= 10
-    lines = by_name(standard)["profile"].figure.axes[0].lines
+    lines = headlines["profile"].figure.axes[0].lines
     curves = [line for line in lines if len(line.get_xdata()) > 10]
     assert len(curves) == len(standard.curves[0].schemes)
     assert sum(line.get_color() == "#808080" for line in curves) == len(curves) - 8
 
 
-def test_names_do_not_overlap(standard):
-    for headline in by_name(standard).values():
+def test_names_do_not_overlap(standard, headlines):
+    for headline in headlines.values():
         renderer = headline.figure.canvas.get_renderer()
         named = [t for t in headline.figure.findobj(Text) if t.get_text() in standard.curves[0].schemes]
         boxes = [text.get_window_extent(renderer) for text in named]

@@ -48,6 +48,7 @@ def test_one_derivative_and_dtype_need_no_name_and_no_digits_are_none():
     assert digits_of(run(Spec(Function("kink", "Abs(x)", ["0"]), ["central-2"], "1e-1:1e-4"))) is None
 
 
+@pytest.mark.slow
 def test_a_contest_says_who_is_right_and_who_is_silently_wrong():
     results = run(contest_spec(["lab"], ["scipy-2-point", "mpmath-diff"], dtypes=["float64"]))
     tables = run_tables(results) | Contest(results).tables()

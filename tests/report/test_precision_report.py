@@ -65,6 +65,7 @@ def test_a_report_has_them_where_there_are_several_dtypes(tmp_path, monkeypatch)
     assert "Dtypes side by side" in sections
 
 
+@pytest.mark.slow
 def test_a_report_of_one_dtype_has_none_of_it(tmp_path):
     results = run(Spec(**SPEC))
     page = write_report(results, tmp_path).read_text("utf-8")

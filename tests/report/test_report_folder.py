@@ -99,6 +99,7 @@ def test_the_same_run_reported_again_gives_the_same_bytes(folder, tmp_path):
     assert contents(copy) == contents(folder)
 
 
+@pytest.mark.slow
 def test_the_same_spec_run_and_reported_twice_gives_the_same_bytes(folder, tmp_path):
     path = tmp_path / "again"
     run(spec(), out=path)
@@ -182,6 +183,7 @@ def test_a_report_holds_no_times_but_those_of_its_run(folder):
             assert stamp.search(data) is None, path
 
 
+@pytest.mark.slow
 def test_functions_beyond_what_a_page_holds_are_in_the_matrix_but_not_in_the_explorer(tmp_path, monkeypatch):
     results = run(spec())
     size = results.blocks[0].status[:, 0].size

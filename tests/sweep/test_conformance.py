@@ -55,6 +55,7 @@ def test_one_that_hangs_fails_at_once():
     assert (check.check, check.passed, check.detail) == ("signature", False, "no answer within 1 s")
 
 
+@pytest.mark.slow
 def test_one_that_searches_in_vain_and_says_so_conforms():
     assert failing(contestants.SEARCHES) == set()
 

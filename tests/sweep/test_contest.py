@@ -56,6 +56,7 @@ def test_one_that_is_told_an_epsilon_is_swept():
     assert block.records[2, 0, 1] == pytest.approx([1e-3, 1e-5], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_stopped_and_costs_its_cells_only():
     block = measured(contestants.HANGS, contestants.FORWARD)
     late, untried = "no answer within 2 s", "not tried, since another call gave no answer in time"
@@ -63,6 +64,7 @@ def test_one_that_hangs_is_stopped_and_costs_its_cells_only():
     assert outcome(block, 1) == [("ok", "")] * 3
 
 
+@pytest.mark.slow
 def test_one_that_ends_its_process_is_said_to():
     assert outcome(measured(contestants.ENDS)) == [("failed", "it ended its process")] * 3
 

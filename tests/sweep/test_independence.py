@@ -134,7 +134,7 @@ def test_functions_that_fail_harm_none_beside_them():
     assert (together.block("failing").status == Status.FAILED).any()
 
 
-@pytest.mark.parametrize(("threads", "grid"), mostly_slow([1, 2, 5], (2, "decimal"), (5, "dyadic")))
+@pytest.mark.parametrize(("threads", "grid"), mostly_slow([1, 2, 5], (2, "decimal")))
 def test_results_do_not_depend_on_threads(threads, grid, alone):
     with ThreadPoolExecutor(threads) as executor:
         same(run(spec(grid), executor, jobs=threads, block_size=50), alone[grid])
@@ -169,7 +169,7 @@ def chosen_alone():
     return by_key(run(spec(**SOME), jobs=1))
 
 
-@pytest.mark.parametrize("block_size", [1, 60, 40_000])
+@pytest.mark.parametrize("block_size", [pytest.param(1, marks=pytest.mark.slow), 60, 40_000])
 def test_choices_do_not_depend_on_blocks_and_threads(block_size, chosen_alone):
     same(run(spec(**SOME), jobs=2, block_size=block_size), chosen_alone)
 

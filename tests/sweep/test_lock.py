@@ -96,6 +96,7 @@ def test_a_run_that_is_being_written_says_running_then_complete(writer, tmp_path
     assert status(tmp_path / "run")[0] == "complete"
 
 
+@pytest.mark.slow
 def test_the_lock_dies_with_its_process_and_the_run_goes_on(fork, writer, tmp_path):
     process = writer()
     process.kill()
@@ -109,7 +110,8 @@ def test_the_lock_dies_with_its_process_and_the_run_goes_on(fork, writer, tmp_pa
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["fork", "spawn"])
 def test_the_lock_dies_with_its_process_whatever_workers_it_had(kind, writer, tmp_path):
     process = writer(kind)
     process.kill()
@@ -206,6 +208,7 @@ def test_a_merged_run_is_not_locked(tmp_path):
     assert status(tmp_path / "c")[0] == "complete"
 
 
+@pytest.mark.slow
 def test_status_in_text_and_json(fork, writer, tmp_path):
     process = writer()
     running = fork("status", "run", cwd=tmp_path)

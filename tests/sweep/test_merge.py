@@ -45,7 +45,7 @@ def test_shards_merged_in_any_order_are_the_run_byte_for_byte(order, thirds, who
     assert contents(merged) == contents(whole)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 12, 20])
+@pytest.mark.parametrize("count", [1, 2, 5, *(pytest.param(each, marks=pytest.mark.slow) for each in (12, 20))])
 def test_a_run_can_be_cut_into_any_number_of_shards(count, whole, tmp_path):
     merged = merge(shards_of(tmp_path, count), tmp_path / "merged")
     assert contents(merged) == contents(whole)
