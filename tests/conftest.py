@@ -52,9 +52,14 @@ def _no_disk():
 # A project of its own, which test_pytest_plugin.py runs.
 collect_ignore = ["sample"]
 
-for module in walk_packages(diffbench.__path__, "diffbench."):
-    if not module.name.endswith("__main__"):
-        import_module(module.name)
+
+def pytest_configure(config):
+    """Import all modules where tests run, which is not where they are handed out to workers."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    for module in walk_packages(diffbench.__path__, "diffbench."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
 
 
 @pytest.hookimpl(optionalhook=True)
