@@ -104,6 +104,7 @@ def test_coarser_grids_do_not_count():
     assert fit.fitted == pytest.approx(0.66)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(find_dtype("longdouble").unavailable), reason="longdouble is double here")
 def test_longdouble_and_multiprecision_take_part_in_the_fit():
     grid = "1:1e-20:4/decade"

@@ -48,7 +48,8 @@ def test_200_random_formulas_against_the_oracle(dtype, allow_complex):
     assert check_verdicts(verdicts, label) >= 0.75
 
 
-@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_few_random_formulas_against_the_oracle(dtype):
     check_verdicts([judge(each, dtype) for each in smooth_functions(2, seed=7)], dtype)
 
@@ -133,12 +134,12 @@ def test_a_derivative_of_0_has_no_digits(formula, x):
     assert advice.digits_low is None
 
 
-@pytest.mark.parametrize("x", ["1e22", "1e300"])
+@pytest.mark.parametrize("x", [pytest.param("1e22", marks=pytest.mark.slow), "1e300"])
 def test_a_far_point_is_no_error(x):
     assert recommend("sin(x)", at=x).epsilon > 1e5
 
 
-@pytest.mark.parametrize("derivative", [2, 3, 4])
+@pytest.mark.parametrize("derivative", [2, *(pytest.param(each, marks=pytest.mark.slow) for each in (3, 4))])
 def test_higher_derivatives(derivative):
     advice = recommend("sin(x)", at="1", derivative=derivative)
     block = run(Spec(Function("f", "sin(x)", ["1"]), advice.scheme, advice.epsilon, derivatives=derivative)).blocks[0]

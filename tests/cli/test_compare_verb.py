@@ -54,7 +54,12 @@ def test_what_is_no_run_is_refused(diffbench, folders):
 
 
 @pytest.mark.parametrize(
-    ("name", "begins"), [("changes.svg", b"<?xml"), ("changes.PNG", b"\x89PNG"), ("changes.pdf", b"%PDF")]
+    ("name", "begins"),
+    [
+        ("changes.PNG", b"\x89PNG"),
+        pytest.param("changes.svg", b"<?xml", marks=pytest.mark.slow),
+        pytest.param("changes.pdf", b"%PDF", marks=pytest.mark.slow),
+    ],
 )
 def test_a_figure_beside_the_tables(diffbench, folders, tmp_path, name, begins):
     outcome = diffbench("compare", "a", "worse", "--figure", name)

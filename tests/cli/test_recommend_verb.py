@@ -66,7 +66,9 @@ def test_a_figure_is_drawn(diffbench, tmp_path, kind, head):
     assert (tmp_path / f"f.{kind}").read_bytes().startswith(head)
 
 
-@pytest.mark.parametrize("formula", ["cos(x)", "3*x", "Abs(x) + 1"])
+@pytest.mark.parametrize(
+    "formula", ["cos(x)", *(pytest.param(each, marks=pytest.mark.slow) for each in ("3*x", "Abs(x) + 1"))]
+)
 def test_a_figure_of_what_no_logarithm_shows(diffbench, tmp_path, formula):
     x = "0" if formula == "cos(x)" else "1"
     assert diffbench("recommend", formula, "--at", x, "--allow", "complex", "--figure", "f.png").code == 0

@@ -64,6 +64,7 @@ def contrast(color, ground):
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.slow
 def test_every_derivative_and_dtype_has_three_figures():
     schemes, both = ["central-2", "central-4"], {"derivatives": [1, 2], "dtypes": ["float64", "float32"]}
     results = run(Spec(["exp"], schemes, "1e-1:1e-9", **both))

@@ -150,7 +150,8 @@ def test_a_single_epsilon_has_no_curve_and_no_explorer(tmp_path):
     assert '<a href="#f/' not in text
 
 
-@pytest.mark.parametrize("dtypes", [["float32"], pytest.param(["float32", "float64"], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtypes", [["float32"], ["float32", "float64"]])
 def test_every_derivative_and_dtype_has_its_heat_map(dtypes, tmp_path):
     results = run(Spec("exp", ["central-2"], ["1e-3"], derivatives=[1, 2], dtypes=dtypes))
     write_report(results, tmp_path / "r")
@@ -205,6 +206,7 @@ def test_functions_beyond_the_figures_are_in_the_explorer(tmp_path, monkeypatch)
     assert not (tmp_path / "one" / "figures" / "sqrt-d1-float64.svg").exists()
 
 
+@pytest.mark.slow
 def test_runs_that_kept_summaries_have_a_page_without_charts(tmp_path):
     run(spec(), out=tmp_path / "run", keep="summary")
     text = write_report(tmp_path / "run").read_text("utf-8")

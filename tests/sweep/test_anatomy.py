@@ -192,7 +192,7 @@ def test_each_part_of_ten_thousand_cells_is_what_mpmath_says():
     ("dtype", "derivative", "functions"),
     [
         pytest.param("longdouble", 1, ["exp", "sin-over-x", "abs-3-2"], marks=LONGDOUBLE),
-        ("mp:20", 2, ["exp"]),
+        pytest.param("mp:20", 2, ["exp"], marks=pytest.mark.slow),
         *(
             pytest.param(dtype, m, ["exp", "runge", "cubic", "sin-over-x", "abs-3-2"], marks=[*mark, pytest.mark.slow])
             for dtype, m, mark in (
@@ -234,7 +234,9 @@ def wide_parts(function, scheme, at, estimate, dtype):
     return d1 - slope(mp(x)), d2 - d1, d3 - d2, mp(estimate) - d3
 
 
-@pytest.mark.parametrize("dtype", [pytest.param("longdouble", marks=LONGDOUBLE), "mp:30", "mp:100"])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param("longdouble", marks=LONGDOUBLE), "mp:30", pytest.param("mp:100", marks=pytest.mark.slow)]
+)
 def test_each_part_in_wide_dtypes_is_what_mpmath_says(dtype):
     function = Function("f", "exp(x)/(1 + x**2)", ["1/3"])
     names = ["forward-1", "central-4", "richardson(central-2)", "stencil(-1/3,0,1/3)"]

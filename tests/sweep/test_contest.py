@@ -96,6 +96,7 @@ def test_what_another_process_cannot_import_has_the_reason():
     assert "it cannot be imported in another process: AttributeError" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_knows_the_versions_of_its_packages(tmp_path):
     results = run(Spec("exp", ["mpmath-diff", "jax-grad"], "1e-3"), out=tmp_path / "run")
     assert results.manifest["versions"]["jax"] == (catalogue.installed_version("jax") or "not installed")

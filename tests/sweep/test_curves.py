@@ -50,9 +50,12 @@ def equal_curves(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-@pytest.mark.parametrize("block_size", BLOCK_SIZES)
-def test_parts_of_a_block_joined_are_the_block(block_size, whole):
-    cut = run(spec(), jobs=1, block_size=block_size)
+@pytest.fixture(scope="module", params=BLOCK_SIZES)
+def cut(request):
+    return run(spec(), jobs=1, block_size=request.param)
+
+
+def test_parts_of_a_block_joined_are_the_block(cut, whole):
     assert len(cut.blocks) > len(whole.blocks)
     for key in whole.keys:
         parts = parts_of(cut, key)
@@ -61,9 +64,7 @@ def test_parts_of_a_block_joined_are_the_block(block_size, whole):
         assert cut.block(*key).references == whole.block(*key).references
 
 
-@pytest.mark.parametrize("block_size", BLOCK_SIZES)
-def test_curves_of_parts_of_the_points_are_the_curves_of_all(block_size, whole):
-    cut = run(spec(), jobs=1, block_size=block_size)
+def test_curves_of_parts_of_the_points_are_the_curves_of_all(cut, whole):
     found = {parts[0].key: parts for parts in by_function(cut.curves)}
     assert len(found) == len(list(by_function(cut.curves))) == len(whole.curves)
     for expected in whole.curves:
@@ -74,9 +75,7 @@ def test_curves_of_parts_of_the_points_are_the_curves_of_all(block_size, whole):
         assert sum((part.verdicts for part in parts), ()) == expected.verdicts
 
 
-@pytest.mark.parametrize("block_size", BLOCK_SIZES)
-def test_losses_of_parts_add_up(block_size, whole):
-    cut = run(spec(), jobs=1, block_size=block_size)
+def test_losses_of_parts_add_up(cut, whole):
     assert losses_of(cut) == losses_of(whole)
 
 

@@ -161,6 +161,7 @@ def test_files_that_may_not_be_that_large(size, fork, unharmed, tmp_path):
     goes_on(fork, tmp_path, unharmed)
 
 
+@pytest.mark.slow
 def test_disk_full_while_the_report_is_written(fork, unharmed, tmp_path):
     size = sum(len(data) + 4096 for data in files(unharmed).values()) + 100_000
     with mounted(tmp_path / "disk", f"size={size}") as disk:
@@ -210,6 +211,7 @@ def test_read_only_folder(fork, complete, tmp_path):
         one_line(fork(*RESUME, cwd=disk), 74, "run/plan.json: Read-only file system")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_in_a_read_only_folder(fork, interrupted, unharmed, tmp_path):
     with read_only(tmp_path / "disk", holds=interrupted) as disk:
         one_line(fork(*RESUME, cwd=disk), 74, "run/plan.json: Read-only file system")
@@ -272,7 +274,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize("harm", mostly_slow(HARMS, "flipped"))
-@pytest.mark.parametrize("name", [CELLS.replace("64", "32"), JOURNAL, "plan.json"])
+@pytest.mark.parametrize("name", mostly_slow([CELLS.replace("64", "32"), JOURNAL, "plan.json"], JOURNAL))
 def test_a_harmed_file_of_an_interrupted_run_is_mended(name, harm, fork, interrupted, unharmed):
     before = {path: path.stat().st_mtime_ns for path in (interrupted / "curves").iterdir()}
     HARMS[harm](interrupted / name)
@@ -557,7 +559,7 @@ AT_RENAME = {
 }
 
 
-@pytest.mark.parametrize("harm", AT_RENAME)
+@pytest.mark.parametrize("harm", mostly_slow(AT_RENAME, "killed after"))
 @pytest.mark.parametrize("number", mostly_slow(range(1, RENAMES + 1), 4))
 def test_an_interrupted_rename(number, harm, fork, unharmed, tmp_path):
     fault = INTERRUPTED.format(number=number, harm=AT_RENAME[harm])
@@ -695,6 +697,7 @@ def test_the_locale_is_c(encoding, unharmed, tmp_path):
     assert b"Traceback" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8(fork, unharmed, tmp_path):
     name = os.fsdecode(b"run-\xff")
     try:
@@ -756,6 +759,7 @@ def test_a_complete_run_is_copied_to_another_machine(fork, complete, tmp_path):
     assert files(there) == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_copied_to_another_machine(fork, interrupted, unharmed, tmp_path):
     there = elsewhere(interrupted, tmp_path / "far away" / "copy")
     before = {path: data for path, data in files(there).items() if path.suffix == ".parquet"}
