@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 
 from diffbench.errors import InputError, StoreError
@@ -62,6 +62,11 @@ def process_pool(workers: int) -> Iterator[Executor]:
         raise StoreError(f"executor: no processes, is there a /dev/shm? ({error}); threads do without") from error
     try:
         yield pool
+    except BaseException:
+        # Nothing would be kept of what they are at, which may take minutes.
+        for child in active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

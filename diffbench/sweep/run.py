@@ -4,7 +4,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import cached_property, partial
 from pathlib import Path
 from pickle import PicklingError
@@ -243,22 +243,22 @@ class _Workers:
             for places, units in tasks:
                 yield places, work(units)
             return
-        with ExitStack() as stack:
-            executor = self._executor or stack.enter_context(ThreadPoolExecutor(self._jobs))
-            waiting: dict[Future[R], list[int]] = {}
-            stack.callback(_cancel, waiting)
-            ahead = deque(tasks)
+        executor = self._executor or ThreadPoolExecutor(self._jobs)
+        waiting: dict[Future[R], list[int]] = {}
+        ahead = deque(tasks)
+        try:
             while ahead or waiting:
                 while ahead and len(waiting) < AHEAD * self._jobs:
                     places, units = ahead.popleft()
                     waiting[executor.submit(work, units)] = places
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     yield waiting.pop(future), _result(future)
-
-
-def _cancel(waiting: Iterable["Future[Any]"]) -> None:
-    for future in waiting:
-        future.cancel()
+        finally:
+            for future in waiting:
+                future.cancel()
+            if self._executor is None:
+                # After an interrupt nobody waits for what is under way: in mpmath's arithmetic it may take minutes.
+                executor.shutdown(wait=False)
 
 
 def _result(future: "Future[R]") -> R:

@@ -358,6 +358,19 @@ def test_a_run_interrupted_at_a_random_moment_names_the_command_that_finishes_it
     interrupt_and_resume(tmp_path, number, chance, executor)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_an_interrupt_waits_for_no_unit_that_takes_minutes(executor, tmp_path):
+    what = ("-f", "zeta(x)", "--at", "3", "--epsilon", "1:1e-19:100/decade", "--dtype", "float64", "--dtype", "mp:100")
+    command = [*COMMAND, "run", *what, "--no-report", "--out", "run", "--executor", executor]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert first.startswith("sweep: ")
+    assert (process.returncode, err) == (130, "diffbench: interrupted; diffbench run --resume run goes on\n")
+
+
 def interrupt_and_resume(folder, number, chance, executor):
     arguments = (*("run", *MANY), "--epsilon", "1:1e-16:40/decade", "--out", "run", "--executor", executor)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}

@@ -1,6 +1,7 @@
 """Running a spec: any executor, any order, nothing written before the spec is known to be good."""
 
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -188,6 +189,25 @@ class Failing(Executor):
         future = Future()
         future.set_exception(self._error)
         return future
+
+
+def test_an_interrupt_waits_for_no_thread():
+    begun, go_on, ended = Event(), Event(), []
+
+    def blocked(x):
+        begun.set()
+        ended.append(go_on.wait(20))
+        return x
+
+    def interrupt(unit, cells):
+        begun.wait(20)
+        raise KeyboardInterrupt
+
+    functions = [Function("quick", "x", ["1"]), Function("blocked", "x", ["1"], evaluate=blocked)]
+    with pytest.raises(KeyboardInterrupt):
+        run(Spec(functions, "central-2", ["1e-3"]), jobs=2, block_size=1, progress=interrupt)
+    assert (begun.is_set(), ended) == (True, [])
+    go_on.set()
 
 
 def test_a_spec_is_wanted():
