@@ -129,6 +129,7 @@ def test_threads_share_one_child(child):
         assert list(pool.map(work, range(1, 5))) == [3, 12, 27, 48]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning", "ignore:os.fork:RuntimeWarning")
 def test_after_a_fork_the_child_stays_with_its_parent(child):
@@ -183,6 +184,7 @@ def test_waiting_for_other_threads_does_not_count(child, monkeypatch):
     assert found == ["certified"] * 3
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_from_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "sympy.py").write_text("raise SystemExit", "utf-8")
     monkeypatch.chdir(tmp_path)

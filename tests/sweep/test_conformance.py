@@ -60,6 +60,7 @@ def test_one_that_searches_in_vain_and_says_so_conforms():
     assert failing(contestants.SEARCHES) == set()
 
 
+@pytest.mark.slow
 def test_one_that_always_searches_in_vain_does_not():
     assert failing(contestants.RAISES) == {"evaluations", "answers"}
 
