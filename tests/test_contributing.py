@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 
 def recipe(title):
-    (text,) = [part for part in re.split(r"^(?=#+ )", TEXT, flags=re.M) if part.startswith(f"## {title}\n")]
+    (text,) = [part for part in re.split(r"^(?=#+ )", TEXT, flags=re.M) if part.startswith(f"### {title}\n")]
     return text
 
 
@@ -111,6 +111,16 @@ def swept(folder, root, kind, name):
 
 
 @pytest.mark.slow
+def test_the_gate_passes_once_new_numbers_are_accepted(tmp_path):
+    root = copy_of_the_repository(tmp_path)
+    (block,) = re.findall(r"^   ```sh\n(.*?)^   ```$", TEXT, re.M | re.S)
+    *lines, last = map(str.strip, block.splitlines())
+    assert last == "make example"
+    for line in (*lines, "diffbench check"):
+        run(root, line)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("title", RECIPES)
 def test_a_recipe_followed_to_the_letter_adds_to_list_sweep_and_report(title, tmp_path):
     kind, name = RECIPES[title]
@@ -150,8 +160,8 @@ def test_what_a_recipe_adds_passes_the_checks(title, tmp_path):
 
 
 def test_there_is_a_recipe_for_each_kind_of_extension_and_no_other():
-    _, recipes = TEXT.split("# Five recipes\n")
-    titles = re.findall(r"^## (.*)$", recipes, re.M)
+    _, recipes = TEXT.split("\n## Five recipes\n")
+    titles = re.findall(r"^### (.*)$", recipes, re.M)
     assert titles == [*RECIPES, "Without a change here"]
 
 

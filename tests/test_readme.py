@@ -28,14 +28,20 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.S)
 
 
-SHELL_LINES = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
-PROGRAM_LINES = [line for line in SHELL_LINES if line.startswith("diffbench")]
+def lines_of(block):
+    return [line.partition("#")[0].strip() for line in block.splitlines()]
+
+
+SHELL_BLOCKS = [lines_of(block) for block in blocks("sh")]
+SHELL_LINES = [line for lines in SHELL_BLOCKS for line in lines]
+PROGRAM_BLOCKS = [lines for lines in SHELL_BLOCKS if lines[0].startswith("diffbench")]
+PROGRAM_LINES = [line for lines in PROGRAM_BLOCKS for line in lines]
 
 
 def test_every_block_is_of_a_kind_that_is_run():
     kinds = re.findall(r"^```(\w*)$", README, re.M)[::2]
     assert set(kinds) == {"sh", "python", "toml", "yaml"}
-    assert len(kinds) == 6
+    assert len(kinds) == 7
 
 
 def test_python_examples_are_true():
@@ -70,13 +76,14 @@ def test_command_lines_parse(line):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", PROGRAM_LINES)
-def test_command_lines_run(line, tmp_path):
+@pytest.mark.parametrize("lines", PROGRAM_BLOCKS)
+def test_command_lines_run(lines, tmp_path):
     (tmp_path / "mine.toml").write_text(blocks("toml")[0], "utf-8")
-    words = [sys.executable, "-m", "diffbench", *shlex.split(line)[1:]]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    for line in lines:
+        words = [sys.executable, "-m", "diffbench", *shlex.split(line)[1:]]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (line, done.stderr)
+        assert done.stdout, line
 
 
 @pytest.mark.slow
@@ -97,7 +104,7 @@ def test_the_test_of_a_derivative_passes_and_would_fail(tmp_path):
 def test_the_gate_of_the_workflow_parses(tmp_path, monkeypatch):
     (block,) = blocks("yaml")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "accuracy.toml").write_text("", "utf-8")
+    (tmp_path / "mine.toml").write_text("", "utf-8")
     scripts = [step["run"] for step in yaml.safe_load(block)["jobs"]["accuracy"]["steps"] if "run" in step]
     assert scripts[:-1] == ["pip install pytest diffbench", "pytest"]
     parse(scripts[-1])
