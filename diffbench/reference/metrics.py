@@ -71,7 +71,7 @@ class Metric:
         Examples
         --------
         >>> third = References(np.array([1 / 3]), np.array([2**-54 / 3]), "float64")
-        >>> [f"{metric.values(np.array([1e-9]), third)[0]:.10g}" for metric in METRICS]
+        >>> [f"{metric.values(np.array([1e-9]), third)[0]:.10g}" for metric in METRICS[:3]]
         ['3e-09', '18014398.51', '8.522878745']
         """
         with np.errstate(all="ignore"):
