@@ -53,28 +53,42 @@ def test_pages_ask_for_every_part_and_for_nothing_else(pages):
     assert all(pages.part(words) for words in asked_for())
 
 
+def inside(command, name, parent):
+    """Return the context of a command as a real call makes it: it remembers its help option from the first it meets."""
+    return click.Context(command, info_name=name, parent=parent, **command.context_settings)
+
+
 def options(command, context):
     """Yield all options of a command and of those below it, with the path that calls it."""
     yield from ((context.command_path, name) for each in command.params for name in each.opts if name[0] == "-")
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
-            yield from options(inner, click.Context(inner, info_name=name, parent=context))
+            yield from options(inner, inside(inner, name, context))
 
 
 def test_every_verb_and_every_option_of_it_is_told(pages):
     text = pages.part("command-line")
     sections = dict(re.findall(r"\(cli-[\w-]+\)=\n#+ ([\w ]+)\n\n(.*?)(?=\n\n\(cli-|\Z)", text, re.S))
     assert set(VERBS) < set(sections)
-    context = click.Context(cli, info_name="diffbench")
+    context = inside(cli, "diffbench", None)
     told = 0
     for verb in VERBS:
         command = cli.get_command(context, verb)
-        for path, option in options(command, click.Context(command, info_name=verb, parent=context)):
+        for path, option in options(command, inside(command, verb, context)):
             section = sections[path.removeprefix("diffbench ")]
             assert re.search(rf"^`[^`\n]*{option}\b[^`\n]*`\n: \S", section, re.M), (path, option)
             told += 1
     assert told > 80
+
+
+def test_a_page_of_the_verbs_leaves_them_their_own_help_options(pages):
+    pages.part("command-line")
+    context = inside(cli, "diffbench", None)
+    for verb in VERBS:
+        command = cli.get_command(context, verb)
+        own = command.context_settings.get("help_option_names", ["-h", "--help"])
+        assert command.get_help_option(inside(command, verb, context)).opts == own, verb
 
 
 def test_every_public_name_is_on_one_page():

@@ -79,7 +79,7 @@ def _verb(name: str, group: click.Group, parent: click.Context, level: int) -> I
     command = group.get_command(parent, name)
     if command is None:
         raise LookupError(name)
-    context = click.Context(command, info_name=name, parent=parent)
+    context = click.Context(command, info_name=name, parent=parent, **command.context_settings)
     words = context.command_path.split()[1:]
     yield f"(cli-{'-'.join(words)})=\n{'#' * level} {' '.join(words)}"
     yield from (prose(part) for part in inspect.cleandoc(command.help or "").split("\n\n"))
