@@ -109,6 +109,23 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def example(session: nox.Session) -> None:
+    """Make the report of the standard suite that the README shows again, and its tables of step rules."""
+    session.install("-e", ".")
+    for folder in ("build/example", "build/rules", "docs/example/figures"):
+        shutil.rmtree(folder, ignore_errors=True)
+    session.run("diffbench", "run", "--quiet", "--out", "build/example")
+    page = ("--format", "md", "-f", "exp", "--out", "docs/example")
+    session.run("diffbench", "report", "build/example", "--quiet", *page)
+    shutil.copy("build/example/tables/ranking.md", "docs/example/ranking.md")
+    rules = ("--rule", "all", "-s", "forward-1", "-s", "central-2", "--out", "build/rules")
+    session.run("diffbench", "run", "--quiet", *rules)
+    for name in ("regret.md", "regret-classes.md"):
+        shutil.copy(f"build/rules/tables/{name}", "docs/example")
+    session.run("python", "docs/example/into_readme.py")
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the site; every example of it runs."""
     session.install("-e", ".[test,docs]")

@@ -28,8 +28,8 @@ PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
-OF_MAKE_ALONE = {"clean", "example"}
-"""Targets that no session needs: nox has folders of its own, and what is committed is made by maintainers."""
+OF_MAKE_ALONE = {"clean"}
+"""Targets that no session needs: nox has folders of its own."""
 
 
 # metadata -------------------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def rules():
 
 
 def made(target):
-    """Return what a target installs, and the programs that it runs, as words."""
+    """Return what a target installs, and the programs that it runs, as words, files and folders one by one."""
     before, recipe = rules()[target]
     installed = [
         re.search(r"--editable (\S+)", line)[1].strip("'")
@@ -93,23 +93,31 @@ def made(target):
         if "--editable" in line
     ]
     lines = [re.sub(r"\$\(if .*\)|; test .*", "", line) for line in recipe]
-    lines = [
-        re.sub(r"\$\((\w+)\)", lambda name: GIVEN.get(name[1], name[0]), line) for line in lines if "$(BIN)/" in line
-    ]
-    return installed, [shlex.split(line.replace("$(BIN)/", "")) for line in lines]
+    lines = [re.sub(r"\$\((\w+)\)", lambda name: GIVEN.get(name[1], name[0]), line) for line in lines]
+    return installed, [words for line in lines for words in one_by_one(shlex.split(line.replace("$(BIN)/", "")))]
+
+
+def one_by_one(words):
+    match words:
+        case "rm", "-rf", *folders:
+            return [["rm", folder] for folder in folders]
+        case "cp", *files, target:
+            return [["cp", file, target] for file in files]
+    return [words]
 
 
 @pytest.fixture
 def sessions(monkeypatch):
     """Return what the sessions of the noxfile install, run and ask for, without nox."""
     nox = types.ModuleType("nox")
-    found = {}
+    found, now = {}, []
 
     class Session:
         posargs = ()
 
         def __init__(self):
             self.installed, self.ran, self.asked = [], [], []
+            now[:] = [self]
 
         def install(self, flag, what):
             assert flag == "-e"
@@ -130,7 +138,8 @@ def sessions(monkeypatch):
 
     nox.session, nox.Session, nox.options = session, Session, types.SimpleNamespace()
     monkeypatch.setitem(sys.modules, "nox", nox)
-    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda folder, **_: now[0].run("rm", folder))
+    monkeypatch.setattr(shutil, "copy", lambda file, target: now[0].run("cp", file, target))
     monkeypatch.setenv("JOBS", "2")
     exec(compile((ROOT / "noxfile.py").read_text("utf-8"), "noxfile.py", "exec"), {"__name__": "noxfile"})  # noqa: S102
     return found
