@@ -14,7 +14,10 @@ import click
 import pytest
 
 import diffbench
-from diffbench.cli import VERBS, cli
+from diffbench import errors
+from diffbench.analysis.judgement import GRAVEST_FIRST
+from diffbench.cli import INTERNAL, INTERRUPTED, VERBS, cli
+from diffbench.cli.run import FAILED_CELLS
 from diffbench.functions import grammar
 from diffbench.functions.suites import BUILT_IN, function_from_table, load_suite
 from diffbench.report.captions import glossary
@@ -89,6 +92,15 @@ def test_a_page_of_the_verbs_leaves_them_their_own_help_options(pages):
         command = cli.get_command(context, verb)
         own = command.context_settings.get("help_option_names", ["-h", "--help"])
         assert command.get_help_option(inside(command, verb, context)).opts == own, verb
+
+
+def test_every_exit_code_is_told(pages):
+    rows = dict(re.findall(r"^\| (\d+) \| (\S.*) \|$", pages.part("exit-codes"), re.M))
+    raised = [each.exit_code for each in vars(errors).values() if hasattr(each, "exit_code")]
+    codes = {0, FAILED_CELLS, *raised, *GRAVEST_FIRST, INTERNAL, INTERRUPTED, click.UsageError.exit_code}
+    assert [int(code) for code in rows] == sorted(codes)
+    assert "failed cells" in rows[str(FAILED_CELLS)]
+    assert not any(said.endswith(".") for said in rows.values())
 
 
 def test_every_public_name_is_on_one_page():

@@ -1,9 +1,4 @@
-"""The command line: one module a verb, imported when it is called.
-
-Exit codes: 0 done · 1 references disagree, an adapter does not conform, cells are worse · 2 usage or spec · 3 finished
-with failed cells · 4 not comparable · 5 nothing selected · 6 uncertain or nondifferentiable · 7 baseline stale ·
-70 internal error · 74 input or output · 130 interrupted.
-"""
+"""The command line: one module a verb, imported when it is called."""
 
 import logging
 import os

@@ -92,6 +92,13 @@ def _verb(name: str, group: click.Group, parent: click.Context, level: int) -> I
             yield from _verb(each, command, context, level + 1)
 
 
+def exit_codes() -> str:
+    """Return what every exit code says, as the help of the command line tells it."""
+    (told,) = re.findall(r"^Exit codes: (.*?)\.$", inspect.cleandoc(cli.help or ""), re.M | re.S)
+    rows = (each.split(maxsplit=1) for each in re.split(r",\s+(?=\d)", told))
+    return table(("code", "what it says"), ((number, prose(said)) for number, said in rows))
+
+
 # files ----------------------------------------------------------------------------------------------------------------
 
 
@@ -345,6 +352,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "api": api,
     "columns": columns_of,
     "command-line": command_line,
+    "exit-codes": exit_codes,
     "formulas": formulas,
     "function-keys": function_keys,
     "gate-keys": gate_keys,
