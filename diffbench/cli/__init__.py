@@ -89,7 +89,7 @@ def main() -> NoReturn:
         code = error.exit_code
     except click.ClickException as error:
         said = " ".join(error.format_message().split())
-        code = _complain(f"{said}{'' if said.endswith('.') else '.'} See diffbench --help.", error.exit_code)
+        code = _complain(f"{said}{'' if said.endswith('.') else '.'} See {_verb_of(error)} --help.", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", INTERRUPTED)
     except (BrokenPipeError, SystemExit):
@@ -106,6 +106,12 @@ def main() -> NoReturn:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         code = _complain(f"internal error: {text}; DIFFBENCH_DEBUG=1 shows where", INTERNAL)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _verb_of(error: click.ClickException) -> str:
+    """Return the command line up to the verb that is not understood, by whatever name the program was called."""
+    context = getattr(error, "ctx", None) or click.Context(cli)
+    return "diffbench" + context.command_path.removeprefix(context.find_root().command_path)
 
 
 def _complain(message: str, code: int) -> int:

@@ -73,7 +73,9 @@ def read_text(path: Path, what: str) -> str:
     try:
         return read_regular(path, MAX_TOML_BYTES).decode()
     except (OSError, ValueError) as error:
-        raise InputError(f"{what}: {str(path)!r} cannot be read: {error}") from error
+        # The system's own text of an error names the file again.
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{what}: {str(path)!r} cannot be read: {reason}") from error
 
 
 def parse_toml(text: str, what: str) -> dict[str, Any]:

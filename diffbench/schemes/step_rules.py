@@ -263,8 +263,16 @@ RULES: tuple[Rule, ...] = (*STATIC_RULES, *ADAPTIVE_RULES)
 """The catalogue; any other epsilon can be fixed the same way."""
 
 
-def find_rule(name: str) -> Rule:
-    """Return a rule of the catalogue by name, or one such as ``fixed(1e-6)`` or ``scaled(1e-8, 0.1)``."""
+def find_rule(name: str, also: Iterable[str] = ()) -> Rule:
+    """Return a rule of the catalogue by name, or one such as ``fixed(1e-6)`` or ``scaled(1e-8, 0.1)``.
+
+    Parameters
+    ----------
+    name : str
+        Of the rule; blanks do not count.
+    also : iterable of str
+        Names that the caller takes for several rules, which are offered with the others where this one is none.
+    """
     bare = "".join(name.split())
     for rule in RULES:
         if rule.name == bare:
@@ -275,5 +283,5 @@ def find_rule(name: str) -> Rule:
     match = _SCALED.fullmatch(bare)
     if match:
         return _scaled(match[1], match[2])
-    others = "fixed(NUMBER), scaled(NUMBER, LEAST)"
-    raise InputError(f"rule: {name[:60]!r} is not one of {', '.join(rule.name for rule in RULES)}, {others}")
+    known = (*also, *(rule.name for rule in RULES), "fixed(NUMBER), scaled(NUMBER, LEAST)")
+    raise InputError(f"rule: {name[:60]!r} is not one of {', '.join(known)}")

@@ -510,7 +510,7 @@ def _rules_of(item: object) -> tuple[Rule, ...]:
     if isinstance(item, (StepRule, AdaptiveRule)):
         return (item,)
     several = {"all": RULES, "published": PUBLISHED_RULES}
-    return several.get(str(item)) or (find_rule(str(item)),)
+    return several.get(str(item)) or (find_rule(str(item), also=several),)
 
 
 def _scheme_from_table(table: Mapping[str, Any]) -> Scheme:

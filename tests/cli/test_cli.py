@@ -1,6 +1,9 @@
 """The command line in this process: verbs, options, formats, and every mistake as one line with its exit code."""
 
+import errno
 import json
+import os
+import re
 import sys
 from fractions import Fraction
 
@@ -103,7 +106,7 @@ def test_rules_are_named_one_by_one_or_all_together(diffbench, tmp_path):
     assert {row["rule"]: row["evaluations"] for row in rows}["stepleman-winarsky"] > 5
     assert rows == sorted(rows, key=lambda row: (row["lost_median"], row["lost_worst"]))
     assert "and those of adaptive rules" in diffbench("plan", "-f", "exp", "--rule", "mathur").out
-    assert "rule: 'best' is not one of usual" in diffbench("plan", "-f", "exp", "--rule", "best").err
+    assert "rule: 'best' is not one of all, published, usual" in diffbench("plan", "-f", "exp", "--rule", "best").err
 
 
 def test_a_spec_file_with_options_in_place_of_its_keys(diffbench, tmp_path):
@@ -314,7 +317,46 @@ def test_a_word_that_is_none_of_a_list_is_answered_in_one_line(diffbench):
     assert found.code == 2
     assert found.err.startswith("diffbench: Invalid value for")
     assert "\\n" not in found.err
-    assert found.err.endswith(". See diffbench --help.\n")
+    assert found.err.endswith(". See diffbench list --help.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (["frobnicate"], "diffbench"),
+        (["--frobnicate"], "diffbench"),
+        (["exact", "x**2"], "diffbench exact"),
+        (["references", "verify", "--frobnicate"], "diffbench references verify"),
+    ],
+)
+def test_who_mistypes_is_sent_to_the_help_that_knows(arguments, path, diffbench):
+    assert one_line(diffbench(*arguments), 2).endswith(f". See {path} --help.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["run", "absent.toml"], os.strerror(errno.ENOENT)),
+        (["run", "--suite", "absent.toml"], os.strerror(errno.ENOENT)),
+        (["run", "pipe.toml"], "it is no regular file"),
+        (["run", "binary.toml"], "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_once(arguments, reason, diffbench, tmp_path):
+    (tmp_path / "binary.toml").write_bytes(b"\xff")
+    if "pipe.toml" in arguments:
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("there are no pipes with a name")
+        os.mkfifo(tmp_path / "pipe.toml")
+    assert one_line(diffbench(*arguments), 2).endswith(f"{arguments[-1]!r} cannot be read: {reason}\n")
+
+
+def test_who_names_no_step_rule_is_offered_what_the_help_offers(diffbench):
+    said = one_line(diffbench("run", "--rule", "nosuch"), 2)
+    offered = said.removeprefix("diffbench: rule: 'nosuch' is not one of ").split(", ")
+    assert offered[:3] == ["all", "published", "usual"]
+    for name in offered[:2]:
+        assert name in re.split(r"\W+", re.search(r"--rule (.*?)\n *--", diffbench("run", "--help").out, re.S)[1])
 
 
 def test_weights_are_exact_fractions(diffbench):

@@ -229,7 +229,7 @@ def test_a_spec_cannot_be_changed():
         ({"derivatives": [True]}, "True is not a whole number"),
         ({"derivatives": "1"}, "'1' is not a whole number"),
         ({"dtypes": ["float256"]}, "'float256' is not one of float16, bfloat16, float32, float64"),
-        ({"rules": ["usul"]}, "'usul' is not one of usual"),
+        ({"rules": ["usul"]}, "'usul' is not one of all, published, usual"),
         ({"allow_failed": -1}, "allow_failed: -1"),
         ({"time_limit": 0}, "time_limit: 0 is not a number of seconds"),
         ({"time_limit": "9"}, "time_limit: '9'"),
