@@ -113,13 +113,15 @@ def test_what_is_tested_is_there():
     assert all((ROOT / name).is_file() for name in tested)
 
 
-def test_oldest_and_newest_python_are_tested():
+def test_oldest_and_newest_python_are_tested_and_those_between_at_night():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     known = [re.findall(r"Python :: (3\.\d+)$", line) for line in project["classifiers"]]
     versions = [version for found in known for version in found]
-    matrix = parsed(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]
+    workflows = ROOT / ".github" / "workflows"
+    matrix = parsed(workflows / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]
     assert matrix["python"] == [project["requires-python"].removeprefix(">="), versions[-1]]
     assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert parsed(workflows / "nightly.yml")["jobs"]["pythons"]["strategy"]["matrix"]["python"] == versions[1:-1]
     named = {name for path in WORKFLOWS for name in re.findall(r'"(3\.\d+)"', path.read_text("utf-8"))}
     assert named == set(versions)
 
