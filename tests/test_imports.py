@@ -142,6 +142,24 @@ def test_public_things_of_every_module_are_documented(path):
     assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), "no assert in the package"
 
 
+def lines_of_code(function, lines):
+    """Return how many lines a function has from its def on, without its docstring, comments and blank lines."""
+    described = ast.get_docstring(function) is not None
+    left_out = range(function.body[0].lineno, function.body[0].end_lineno + 1) if described else ()
+    own = (lines[i - 1].strip() for i in range(function.lineno, function.end_lineno + 1) if i not in left_out)
+    return sum(bool(line) and not line.startswith("#") for line in own)
+
+
+def test_functions_have_at_most_40_lines():
+    lengths = {}
+    for path in source_files():
+        lines = (Path(diffbench.__file__).parent / path).read_text("utf-8").splitlines()
+        functions = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef)]
+        lengths |= {f"{path}: {each.name}, line {each.lineno}": lines_of_code(each, lines) for each in functions}
+    assert len(lengths) > 1000
+    assert {where: length for where, length in lengths.items() if length > 40} == {}
+
+
 def test_matplotlib_is_imported_by_what_draws_only():
     users = {}
     for path in source_files():

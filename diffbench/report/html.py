@@ -118,11 +118,7 @@ def render_page(
             policy=_policy([*(package.sha256 for package in packages), *map(_hash, scripts)]),
             style=_asset("page.css"),
             scripts=scripts,
-            tables=made,
-            contest=[made[name] for name in CONTEST if name in made],
-            precision=[made[name] for name in PRECISION if name in made and made[name].rows],
-            gradients=made.get("gradients"),
-            regrets=[made[name] for name in RULE_TABLES if name in made],
+            **_grouped(made),
             figures=_inlined_figures(drawn),
             matrices=_matrices(results, made, drawn),
             leads=_leads(drawn.explored),
@@ -137,6 +133,17 @@ def render_page(
             caption=to_html,
         )
     )
+
+
+def _grouped(made: Mapping[str, Table]) -> dict[str, Any]:
+    """Return all tables, and those that have a section of their own."""
+    return {
+        "tables": made,
+        "contest": [made[name] for name in CONTEST if name in made],
+        "precision": [made[name] for name in PRECISION if name in made and made[name].rows],
+        "gradients": made.get("gradients"),
+        "regrets": [made[name] for name in RULE_TABLES if name in made],
+    }
 
 
 @cache
