@@ -35,6 +35,13 @@ RECIPES = {
 """The list and the name that each recipe adds to."""
 
 
+LISTING = (
+    *("test_docstrings.py", "test_reprs.py", "test_docs.py", "reference/test_metrics.py"),
+    *("schemes/test_scheme.py", "schemes/test_step_rules.py", "schemes/test_libraries.py"),
+)
+"""Quick tests that look at whole lists, and so at what a recipe adds to one."""
+
+
 class Step(NamedTuple):
     """What a block of a recipe says to do: lines to add beside an anchor in a file, or at its end."""
 
@@ -157,6 +164,20 @@ def test_what_a_recipe_adds_passes_the_checks(title, tmp_path):
             target = root / step.path if step.path.endswith(".py") else root / "diffbench"
             done = subprocess.run([sys.executable, "-m", "ruff", *check, target], check=False, capture_output=True)
             assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", RECIPES)
+def test_what_a_recipe_adds_breaks_no_test(title, tmp_path):
+    root = copy_of_the_repository(tmp_path)
+    for step in steps(recipe(title)):
+        follow(step, root)
+    # Pages link to results that are not in the copy.
+    options = ("-q", "-m", "not slow", "-k", "not links_of_the_sources", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *options, *(root / "tests" / name for name in LISTING)]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, check=False, cwd=root, env=environment, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_there_is_a_recipe_for_each_kind_of_extension_and_no_other():
