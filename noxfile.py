@@ -84,10 +84,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """Say which lines and branches of the package no test runs."""
+    """Say which lines and branches of the package no quick test runs."""
     session.install("-e", ".[all,dev,docs]")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n", JOBS)
+    session.run("coverage", "run", "-m", "pytest", "-m", "not slow", "-n", JOBS)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", "--show-missing", "--skip-covered")
 
