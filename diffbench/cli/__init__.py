@@ -55,6 +55,14 @@ class LazyGroup(click.Group):
         command = import_module(f"diffbench.cli.{VERBS[cmd_name][0]}").command
         return command if isinstance(command, click.Command) else None
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a verb; tell an error of its options which verb they are of, as click's parser does not know it."""
+        try:
+            return super().invoke(ctx)
+        except click.BadOptionUsage as error:
+            error.ctx = error.ctx or click.Context(self, parent=ctx, info_name=ctx.invoked_subcommand)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs."""
         del ctx

@@ -321,6 +321,21 @@ def test_a_word_that_is_none_of_a_list_is_answered_in_one_line(diffbench):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [
+        (("exact", "x**2", "--at"), "exact"),
+        (("show", "--format=json=x", "run", "--table"), "show"),
+        (("run", "--quiet=2"), "run"),
+        (("baseline", "accept", "run", "--name"), "baseline"),
+        (("--version=2",), None),
+    ],
+)
+def test_who_leaves_out_a_value_is_sent_to_the_help_of_the_verb(arguments, verb, diffbench):
+    found = diffbench(*arguments)
+    assert one_line(found, 2).endswith(f". See diffbench {f'{verb} ' if verb else ''}--help.\n")
+
+
+@pytest.mark.parametrize(
     ("arguments", "path"),
     [
         (["frobnicate"], "diffbench"),
