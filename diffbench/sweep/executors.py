@@ -60,11 +60,12 @@ def process_pool(workers: int) -> Iterator[Executor]:
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_belong_to_the_parent)
     except (ImportError, OSError) as error:
         raise StoreError(f"executor: no processes, is there a /dev/shm? ({error}); threads do without") from error
+    others = set(active_children())
     try:
         yield pool
     except BaseException:
-        # Nothing would be kept of what they are at, which may take minutes.
-        for child in active_children():
+        # Nothing would be kept of what they are at, which may take minutes; other children of the caller go on.
+        for child in set(active_children()) - others:
             child.terminate()
         raise
     finally:

@@ -3,7 +3,7 @@
 import os
 import sys
 from concurrent.futures import BrokenExecutor, Executor
-from multiprocessing import process
+from multiprocessing import get_context, process
 from threading import Event
 
 import pytest
@@ -49,6 +49,19 @@ def cluster(monkeypatch):
         return client
 
     return having
+
+
+@pytest.fixture
+def stranger():
+    """Return a child of this process that is none of a pool, and the connection that it waits for."""
+    context = get_context("spawn")
+    ours, its = context.Pipe()
+    child = context.Process(target=its.recv)
+    child.start()
+    its.close()
+    yield child, ours
+    child.kill()
+    child.join()
 
 
 def refused(name, jobs=None):
@@ -115,6 +128,20 @@ def test_an_address_is_a_host_and_a_port(name):
 def test_other_names_are_refused():
     with pytest.raises(InputError, match=r"^executor: 'fibres' is not threads, processes or dask://HOST:PORT$"):
         refused("fibres")
+
+
+def interrupted_in(pool):
+    assert pool.submit(os.getpid).result(60) != os.getpid()
+    raise KeyboardInterrupt
+
+
+def test_what_ends_a_pool_leaves_other_children_alone(stranger):
+    child, connection = stranger
+    with pytest.raises(KeyboardInterrupt), process_pool(1) as pool:
+        interrupted_in(pool)
+    connection.send("go on")
+    child.join(60)
+    assert child.exitcode == 0
 
 
 @pytest.mark.parametrize("error", [ImportError("no sem_open"), OSError(38, "Function not implemented")])
